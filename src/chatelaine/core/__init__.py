@@ -1,0 +1,1 @@
+"""Verbs: pure functions and state tables; no clock, no chance, no sockets."""

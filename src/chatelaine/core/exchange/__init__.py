@@ -1,0 +1,1 @@
+"""Verbs of the exchange room: the table, the routes, the client context."""

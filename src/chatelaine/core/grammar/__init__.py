@@ -1,0 +1,1 @@
+"""Grammars of bodies: how a request, a reply and a stream event are read."""

@@ -1,0 +1,1 @@
+"""Verbs of the key room: tokens, the life cycle, grants."""

@@ -1,0 +1,1 @@
+"""Shelf: what is looked for in events, one folder a detection."""

@@ -1,0 +1,1 @@
+"""Shelf: forms a case is given to others in, one folder a form."""

@@ -1,0 +1,1 @@
+"""Shelf: judges of content, one folder a guard."""

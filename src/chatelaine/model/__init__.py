@@ -1,0 +1,1 @@
+"""Nouns: frozen values, one module a room, and the words all rooms share."""

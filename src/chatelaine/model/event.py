@@ -1,0 +1,187 @@
+"""Nouns of the event room: everything that happened, one class a kind, in the past tense."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from chatelaine.model.exchange import (
+    Asked,
+    Caller,
+    Client,
+    EndReason,
+    RefusalReason,
+    Reservation,
+    Served,
+    Target,
+    Usage,
+)
+from chatelaine.model.key import Grant, KeyState
+from chatelaine.model.words import (
+    AppName,
+    ExchangeId,
+    Instant,
+    KeyId,
+    NanoUsd,
+    OwnerId,
+    ProviderKeyName,
+    WorkerNumber,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ExchangeOpened:
+    """An exchange was decided and its worst case reserved; durable before a byte goes upstream."""
+
+    kind: ClassVar[str] = "exchange.opened"
+    version: ClassVar[int] = 1
+    at: Instant
+    exchange: ExchangeId
+    worker: WorkerNumber
+    caller: Caller
+    client: Client
+    asked: Asked
+    target: Target
+    reserved: Reservation
+    slot: int
+    policy: str
+    """Version of the policy the decision was made under."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExchangeEnded:
+    """An opened exchange is over; there is exactly one end for each opening."""
+
+    kind: ClassVar[str] = "exchange.ended"
+    version: ClassVar[int] = 1
+    at: Instant
+    exchange: ExchangeId
+    worker: WorkerNumber
+    caller: Caller
+    target: Target
+    reason: EndReason
+    status: int
+    """What the caller was answered; 0 where it left before an answer."""
+    served: Served
+    usage: Usage
+    cost: NanoUsd
+    first_byte_us: int
+    """Microseconds from the head's arrival to the first byte of the reply; -1 where none came."""
+    duration_us: int
+    request_bytes: int
+    reply_bytes: int
+    upstream_id: str = ""
+    """The upstream's own request id."""
+    retries: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ExchangeInterrupted:
+    """An opened exchange whose worker died: found when its journal was recovered."""
+
+    kind: ClassVar[str] = "exchange.interrupted"
+    version: ClassVar[int] = 1
+    at: Instant
+    exchange: ExchangeId
+    worker: WorkerNumber
+    caller: Caller
+    charged: NanoUsd
+    """The worst case, since nobody knows what the upstream billed."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExchangeRefused:
+    """An exchange that never went upstream, with all that could be seen of it."""
+
+    kind: ClassVar[str] = "exchange.refused"
+    version: ClassVar[int] = 1
+    at: Instant
+    exchange: ExchangeId
+    worker: WorkerNumber
+    caller: Caller
+    client: Client
+    asked: Asked
+    status: int
+    reason: RefusalReason
+    detail: str = ""
+    """For the analyst: the clause that was broken, the limit that was reached; no secrets."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyIssued:
+    """A virtual key was issued."""
+
+    kind: ClassVar[str] = "key.issued"
+    version: ClassVar[int] = 1
+    at: Instant
+    key: KeyId
+    owner: OwnerId
+    app: AppName
+    by: str
+    grant: Grant
+    expires_at: Instant | None
+    predecessor: KeyId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KeyChanged:
+    """A virtual key moved to another state of its life cycle."""
+
+    kind: ClassVar[str] = "key.changed"
+    version: ClassVar[int] = 1
+    at: Instant
+    key: KeyId
+    owner: OwnerId
+    before: KeyState
+    after: KeyState
+    by: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderKeyStored:
+    """A provider key was stored or replaced by a new version."""
+
+    kind: ClassVar[str] = "provider_key.stored"
+    version: ClassVar[int] = 1
+    at: Instant
+    name: ProviderKeyName
+    owner: OwnerId
+    key_version: int
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderKeyRemoved:
+    """A provider key was removed with all its versions."""
+
+    kind: ClassVar[str] = "provider_key.removed"
+    version: ClassVar[int] = 1
+    at: Instant
+    name: ProviderKeyName
+    owner: OwnerId
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class AdminActed:
+    """Somebody changed the service itself: settings reloaded, worker restarted, clock jumped."""
+
+    kind: ClassVar[str] = "admin.acted"
+    version: ClassVar[int] = 1
+    at: Instant
+    action: str
+    by: str
+    outcome: str
+    detail: str = ""
+
+
+Event = (
+    ExchangeOpened
+    | ExchangeEnded
+    | ExchangeInterrupted
+    | ExchangeRefused
+    | KeyIssued
+    | KeyChanged
+    | ProviderKeyStored
+    | ProviderKeyRemoved
+    | AdminActed
+)

@@ -1,0 +1,51 @@
+"""Shared words: the identifiers and units that every room uses."""
+
+from typing import NewType
+
+KeyId = NewType("KeyId", str)
+"""The public part of a virtual key (its kid): nine base62 characters."""
+
+OwnerId = NewType("OwnerId", str)
+"""The tenant, team or customer a key belongs to."""
+
+AppName = NewType("AppName", str)
+"""The application of an owner that a key was issued for."""
+
+PepperId = NewType("PepperId", str)
+"""Names the pepper a token digest was made with, so that peppers can be rotated."""
+
+ExchangeId = NewType("ExchangeId", str)
+"""One request and its reply: 24 random hexadecimal digits, told to the caller as its request id."""
+
+UpstreamName = NewType("UpstreamName", str)
+"""A configured model server or provider endpoint."""
+
+ProviderId = NewType("ProviderId", str)
+"""A folder of the providers shelf: openai, azure, anthropic, gemini, bedrock."""
+
+ProviderKeyName = NewType("ProviderKeyName", str)
+"""Names a provider key held in the vault."""
+
+WorkerNumber = NewType("WorkerNumber", int)
+"""A gate worker, from 1; 0 is the hub."""
+
+Epoch = NewType("Epoch", int)
+"""Counts changes of a table that the hub pushes; grows by one a change."""
+
+Instant = NewType("Instant", int)
+"""A moment in nanoseconds since 1970-01-01 UTC."""
+
+NanoUsd = NewType("NanoUsd", int)
+"""Money in billionths of a US dollar."""
+
+KeyedHash = NewType("KeyedHash", str)
+"""32 hexadecimal digits of a keyed BLAKE2b over something that must not be stored in clear."""
+
+SECOND = 1_000_000_000
+"""Nanoseconds in a second: the unit in which instants are compared."""
+
+NOTHING = NanoUsd(0)
+"""No money."""
+
+NEVER = Instant(0)
+"""The instant of what has not happened."""

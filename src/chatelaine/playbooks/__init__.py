@@ -1,0 +1,1 @@
+"""Shelf: what is done about an alert, one folder a playbook."""

@@ -1,0 +1,166 @@
+"""Every port on one page: what the drivers ask of the outside world.
+
+Adapters implement these; drivers take them as arguments; ``app/wire.py`` introduces them.
+What the gate calls for each request is synchronous and must not block: it runs on the loop.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
+
+from chatelaine.model.event import Event
+from chatelaine.model.exchange import Network, Reservation
+from chatelaine.model.key import ProviderKey, VirtualKey
+from chatelaine.model.limit import Allowance, Charge, Shortfall
+from chatelaine.model.words import Instant, KeyId, ProviderKeyName
+
+
+class Clock(Protocol):
+    """Tells the time; the only source of it."""
+
+    def now(self) -> Instant:
+        """Return the wall-clock time; it may jump."""
+        ...
+
+    def elapsed(self) -> int:
+        """Return nanoseconds on a clock that never jumps, for durations."""
+        ...
+
+
+class Entropy(Protocol):
+    """Draws random bytes fit for secrets."""
+
+    def draw(self, size: int) -> bytes:
+        """Return ``size`` random bytes."""
+        ...
+
+
+class AddressBook(Protocol):
+    """Knows networks by address."""
+
+    def find(self, ip: str) -> Network:
+        """Return what is known of an address; an unknown one comes back bare."""
+        ...
+
+
+class Meter(Protocol):
+    """Counts what keys use over all workers, and holds budgets exactly."""
+
+    def reserve(self, slot: int, allowance: Allowance, asked: Reservation, now: Instant) -> Shortfall | None:
+        """Take a reservation if every limit has room for it, atomically; else say which has not."""
+        ...
+
+    def settle(self, slot: int, charge: Charge, now: Instant) -> None:
+        """Give a reservation back and count what was really used."""
+        ...
+
+    def release(self, slot: int, asked: Reservation, now: Instant) -> None:
+        """Give back the reservation of an exchange that never went upstream."""
+        ...
+
+
+class Journal(Protocol):
+    """Appends events to a worker's own segment and makes them durable in groups."""
+
+    def append(self, event: Event) -> None:
+        """Add an event to the group that is written next.
+
+        Raises:
+            JournalUnavailable: while records cannot be made durable.
+        """
+        ...
+
+    def when_durable(self, call: Callable[[bool], None]) -> None:
+        """Call back once everything appended so far is durable (True) or is known not to be (False)."""
+        ...
+
+    @property
+    def available(self) -> bool:
+        """Whether records can be made durable at present."""
+        ...
+
+
+class KeyStore(Protocol):
+    """Holds virtual keys and sealed provider keys."""
+
+    async def keys(self) -> Sequence[VirtualKey]:
+        """Return every virtual key."""
+        ...
+
+    async def key(self, kid: KeyId) -> VirtualKey | None:
+        """Return one virtual key, or None."""
+        ...
+
+    async def add(self, key: VirtualKey) -> None:
+        """Add a new virtual key.
+
+        Raises:
+            StoreConflict: the id is taken.
+        """
+        ...
+
+    async def replace(
+        self, changes: Iterable[tuple[VirtualKey, VirtualKey]], added: Iterable[VirtualKey] = ()
+    ) -> None:
+        """Replace keys (before, after) and add others, all or nothing.
+
+        Raises:
+            StoreConflict: a key is no longer as ``before`` says.
+        """
+        ...
+
+    async def claim_slot(self) -> int:
+        """Return a meter slot that was never given out before."""
+        ...
+
+    async def provider_keys(self) -> Sequence[ProviderKey]:
+        """Return the newest version of every provider key."""
+        ...
+
+    async def store_provider_key(self, key: ProviderKey) -> None:
+        """Store a version of a provider key, replacing older ones once it is safe.
+
+        Raises:
+            StoreConflict: the version exists.
+        """
+        ...
+
+    async def remove_provider_key(self, name: ProviderKeyName) -> None:
+        """Remove a provider key with all its versions."""
+        ...
+
+
+class Sealer(Protocol):
+    """Seals provider keys under a key-encryption key."""
+
+    @property
+    def kek(self) -> str:
+        """The name of the key-encryption key that seals new values."""
+        ...
+
+    def seal(self, plain: bytes, *, bound_to: bytes) -> tuple[bytes, bytes]:
+        """Return (nonce, sealed); ``bound_to`` is authenticated, not hidden."""
+        ...
+
+    def open(self, nonce: bytes, sealed: bytes, *, bound_to: bytes, kek: str) -> bytes:
+        """Return the plain value.
+
+        Raises:
+            SealError: wrong key-encryption key, or any bit differs.
+        """
+        ...
+
+
+class Telemetry(Protocol):
+    """Counts for operators; names and labels are bounded, and never a key, an address or a user."""
+
+    def count(self, metric: str, *labels: str, by: int = 1) -> None:
+        """Add to a counter."""
+        ...
+
+    def observe(self, metric: str, *labels: str, value: float) -> None:
+        """Add a value to a histogram; seconds for durations."""
+        ...
+
+    def show(self, metric: str, *labels: str, value: float) -> None:
+        """Set a gauge."""
+        ...

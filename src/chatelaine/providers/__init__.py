@@ -1,0 +1,1 @@
+"""Shelf: dialects of the wire, one folder a provider."""

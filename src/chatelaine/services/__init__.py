@@ -1,0 +1,1 @@
+"""Drivers: one a room, thin; they receive what they need as arguments."""

@@ -1,0 +1,1 @@
+"""Shelf: readers of foreign logs, one folder a source."""

@@ -1,0 +1,1 @@
+"""The data plane: sockets, TLS and HTTP on the caller's side."""

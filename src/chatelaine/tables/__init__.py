@@ -1,0 +1,1 @@
+"""Embedded tables: prices by date, networks by address; files only, no code."""
