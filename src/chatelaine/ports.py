@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 from chatelaine.model.event import Event
-from chatelaine.model.exchange import Network, Reservation
+from chatelaine.model.exchange import Network, ReplyHead, Reservation, UpstreamAddress
 from chatelaine.model.key import ProviderKey, VirtualKey
 from chatelaine.model.limit import Allowance, Charge, Shortfall
-from chatelaine.model.words import Instant, KeyId, ProviderKeyName
+from chatelaine.model.words import Instant, KeyId, ProviderKeyName, UpstreamName
 
 
 class Clock(Protocol):
@@ -163,4 +163,89 @@ class Telemetry(Protocol):
 
     def show(self, metric: str, *labels: str, value: float) -> None:
         """Set a gauge."""
+        ...
+
+
+class CallerLine(Protocol):
+    """The caller's end of an exchange: a connection of the gate."""
+
+    def write(self, data: bytes) -> None:
+        """Send bytes to the caller; what it does not take yet is held."""
+        ...
+
+    def pause_reading(self) -> None:
+        """Take no more of the request until told: the upstream is slower than the caller."""
+        ...
+
+    def resume_reading(self) -> None:
+        """Take the request again."""
+        ...
+
+    def abort(self) -> None:
+        """Drop the connection at once, so that what was sent does not look whole."""
+        ...
+
+    def exchange_over(self, *, keep: bool) -> None:
+        """The exchange is over: the connection may serve the next, or must close."""
+        ...
+
+
+class UpstreamLine(Protocol):
+    """The upstream's end of an exchange: a connection leased from the pool."""
+
+    def send(self, data: bytes) -> None:
+        """Send bytes upstream; what it does not take yet is held."""
+        ...
+
+    def pause_reading(self) -> None:
+        """Take no more of the reply until told: the caller is slower than the upstream."""
+        ...
+
+    def resume_reading(self) -> None:
+        """Take the reply again."""
+        ...
+
+    def cancel(self) -> None:
+        """Drop the connection at once; its exchange hears nothing more of it."""
+        ...
+
+
+class ReplyListener(Protocol):
+    """What an upstream's connection tells the exchange that leased it."""
+
+    def reply(self, head: ReplyHead | None, data: bytes, *, ended: bool) -> None:
+        """Take the next part of the reply: its head when it has come, body bytes, and the end."""
+        ...
+
+    def switched(self, head: ReplyHead, data: bytes) -> None:
+        """Take the news that the upstream has switched protocols, with what it sent since."""
+        ...
+
+    def upstream_lost(self, detail: str) -> None:
+        """Take the news that the connection broke, or spoke no HTTP."""
+        ...
+
+    def upstream_full(self, *, full: bool) -> None:
+        """Take the news that the upstream takes no more of the request for now, or takes it again."""
+        ...
+
+
+class Upstreams(Protocol):
+    """Connections to the upstreams: pooled, verified, and never to an address not allowed."""
+
+    def lease(self, name: UpstreamName, listener: ReplyListener) -> UpstreamLine | None:
+        """Return a pooled connection, or None where a new one must be made."""
+        ...
+
+    async def connect(self, name: UpstreamName, listener: ReplyListener) -> UpstreamLine:
+        """Return a new connection.
+
+        Raises:
+            AddressRefused: the name resolves only to addresses that are not allowed.
+            UpstreamUnreachable: no connection, no valid certificate, or too many connections.
+        """
+        ...
+
+    def address(self, name: UpstreamName) -> UpstreamAddress:
+        """Return what a request head to this upstream needs."""
         ...

@@ -227,6 +227,11 @@ class RefusalReason(StrEnum):
     JOURNAL_UNAVAILABLE = "journal_unavailable"
     OVERLOADED = "overloaded"
     DRAINING = "draining"
+    CALLER_LEFT = "caller_left"
+    UPGRADE_REFUSED = "upgrade_refused"
+    UPGRADE_NEEDED = "upgrade_needed"
+    METHOD_UNKNOWN = "method_unknown"
+    VERSION_UNKNOWN = "version_unknown"
     INTERNAL = "internal"
 
 
@@ -255,6 +260,8 @@ class EndReason(StrEnum):
     UPSTREAM_TIMEOUT = "upstream_timeout"
     IDLE_TIMEOUT = "idle_timeout"
     DRAINED = "drained"
+    UNDURABLE = "undurable"
+    """The opening could not be made durable, so nothing was sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,3 +315,27 @@ class ExchangeRef:
 
     exchange: ExchangeId
     key: KeyId
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyHead:
+    """The head of an upstream's reply."""
+
+    status: int
+    pairs: tuple[tuple[bytes, bytes], ...]
+    """Names and values in the upstream's order and case."""
+    length: int | None
+    """Bytes of the body; None where it is chunked or lasts until the connection closes."""
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamAddress:
+    """What a request head to an upstream needs."""
+
+    path: bytes
+    """Prefix before the caller's path, without a trailing slash."""
+    host: bytes
+    credential: bytes = field(repr=False)
+    """The provider key's header line with CRLF; empty where the upstream needs none."""
+    secret: bytes = field(repr=False)
+    """The provider key itself, so that no reply can carry it back; empty where there is none."""

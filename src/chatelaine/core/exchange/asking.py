@@ -1,0 +1,77 @@
+"""What was asked, made fit to be recorded: texts become keyed hashes, bodies become shapes."""
+
+from hashlib import blake2b
+
+from chatelaine.model.exchange import Asked, RouteMatch, Shape
+from chatelaine.model.words import KeyedHash
+
+_DIGEST = 16
+_MOST_VERSION = 32
+_MOST_MODEL = 128
+"""Characters of a model's name that are recorded; a longer one is somebody's probe."""
+
+
+class Hasher:
+    """Keyed BLAKE2b: the same text gives the same hash here, and nowhere else."""
+
+    __slots__ = ("_keyed",)
+
+    def __init__(self, key: bytes) -> None:
+        self._keyed = blake2b(key=key, digest_size=_DIGEST)
+
+    def hash(self, data: bytes) -> KeyedHash:
+        """Return the keyed hash of ``data``."""
+        one = self._keyed.copy()
+        one.update(data)
+        return KeyedHash(one.hexdigest())
+
+    def chains(self, messages: tuple[bytes, ...], last_assistant: int) -> tuple[KeyedHash, KeyedHash | None]:
+        """Return the hash over all messages, and that over those before the model's last reply.
+
+        The second is the first of the turn before, so turns of one conversation link up, whichever
+        key they travel on (threats.md D25).
+        """
+        rolling, parent = self._keyed.copy(), None
+        for index, message in enumerate(messages):
+            if index == last_assistant:
+                parent = KeyedHash(rolling.hexdigest())
+            rolling.update(b"%d:" % len(message))
+            rolling.update(message)
+        return KeyedHash(rolling.hexdigest()), parent
+
+
+def record_asked(
+    route: RouteMatch, shape: Shape, hasher: Hasher, *, body: bytes, body_bytes: int, api_version: str
+) -> Asked:
+    """Return what was asked in the form that is recorded.
+
+    Args:
+        route: the route that was recognised.
+        shape: the body as its grammar read it.
+        hasher: makes the keyed hashes.
+        body: the whole body; empty for uploads.
+        body_bytes: its size, also where it is not held.
+        api_version: the version of the dialect the caller asks for, "" where it names none.
+    """
+    chain, parent = hasher.chains(shape.messages, shape.last_assistant) if shape.messages else (None, None)
+    return Asked(
+        route.provider,
+        route.template,
+        route.operation,
+        (route.model or shape.model)[:_MOST_MODEL],
+        api_version[:_MOST_VERSION],
+        shape.stream if route.stream is None else route.stream,
+        shape.modalities,
+        shape.numbers,
+        shape.tools,
+        len(shape.messages),
+        shape.empty,
+        body_bytes,
+        0,
+        shape.output_cap,
+        hasher.hash(shape.end_user.encode()) if shape.end_user else None,
+        hasher.hash(body) if body else None,
+        hasher.hash(shape.system) if shape.system else None,
+        chain,
+        parent,
+    )

@@ -1,0 +1,1 @@
+"""The driver of the exchange room: runs one exchange along its table."""

@@ -1,0 +1,280 @@
+"""One exchange, driven along the table: inputs from caller, journal and upstream; commands out."""
+
+from typing import Final
+
+from chatelaine.core.exchange.refusal import broken_clause, refusal
+from chatelaine.core.exchange.reply import CONTINUE, find_header
+from chatelaine.core.exchange.table import STEPS, Input, State
+from chatelaine.model.error import WireError
+from chatelaine.model.exchange import EndReason, RefusalReason, ReplyHead, RouteMatch
+from chatelaine.model.words import SECOND
+from chatelaine.services.exchange.course import DO, Course
+from chatelaine.services.exchange.intake import Intake
+from chatelaine.services.exchange.relay import SecretStraddled
+
+_EARLY_CHALLENGE: Final = 64 * 1024
+"""A body larger than this is not taken before its credential is found good."""
+_FIRST_SERVER_FAULT: Final = 500
+_RETRY_LATER: Final = frozenset({429, 503})
+_FINAL: Final = frozenset({State.REFUSED, State.ENDED})
+_PASSING: Final = frozenset({State.RELAYING, State.TUNNELLING})
+
+_ENDS: Final[dict[Input, tuple[EndReason, RefusalReason]]] = {
+    Input.REPLY_ENDED: (EndReason.COMPLETED, RefusalReason.INTERNAL),
+    Input.UNDURABLE: (EndReason.UNDURABLE, RefusalReason.JOURNAL_UNAVAILABLE),
+    Input.UNREACHABLE: (EndReason.UPSTREAM_CONNECT, RefusalReason.UPSTREAM_CONNECT),
+    Input.UPSTREAM_LOST: (EndReason.UPSTREAM_BROKEN, RefusalReason.UPSTREAM_BROKEN),
+    Input.UPSTREAM_SLOW: (EndReason.UPSTREAM_TIMEOUT, RefusalReason.UPSTREAM_TIMEOUT),
+    Input.CALLER_LEFT: (EndReason.CLIENT_LEFT, RefusalReason.CALLER_LEFT),
+    Input.CALLER_SLOW: (EndReason.IDLE_TIMEOUT, RefusalReason.BODY_TIMEOUT),
+    Input.CUT: (EndReason.KEY_CUT, RefusalReason.KEY_SUSPENDED),
+}
+"""How each input ends an exchange, and what the caller is told where it can still be told."""
+
+_CUTS: Final = {
+    EndReason.KEY_CUT: RefusalReason.KEY_SUSPENDED,
+    EndReason.BUDGET_CUT: RefusalReason.BUDGET_DAY,
+    EndReason.DRAINED: RefusalReason.DRAINING,
+}
+
+
+class Exchange(Course):
+    """One request and its reply. Its connection feeds it: ``begin`` first, then the body."""
+
+    __slots__ = ()
+
+    @property
+    def over(self) -> bool:
+        """Whether the exchange is recorded and nothing more can happen to it."""
+        return self.state in _FINAL
+
+    # From the caller.
+
+    def begin(self) -> None:
+        """Judge the head; the body may follow."""
+        room, head = self.room, self.head
+        try:
+            self.route = route = room.match(head)
+            reason = self._fault_of(route)
+            if route is None or reason is not None:
+                self.refuse(reason or RefusalReason.ROUTE_UNKNOWN)
+                return
+            limit = room.sizes.upload if route.upload else room.sizes.json_body
+            self.intake = Intake(head, route, limit=limit)
+        except WireError as fault:
+            self.refuse(broken_clause(fault.clause), fault.message)
+            return
+        early = head.chunked or (head.length or 0) > _EARLY_CHALLENGE or route.upload or head.expects_continue
+        if early and self._challenged() and head.expects_continue:
+            self.line.write(CONTINUE)
+
+    def _fault_of(self, route: RouteMatch | None) -> RefusalReason | None:
+        head, sizes = self.head, self.room.sizes
+        if route is None:
+            return RefusalReason.ROUTE_UNKNOWN
+        if head.upgrade and not (route.websocket and head.upgrade == b"websocket"):
+            return RefusalReason.UPGRADE_REFUSED
+        if route.websocket and not head.upgrade:
+            return RefusalReason.UPGRADE_NEEDED
+        if head.length is not None and head.length > (sizes.upload if route.upload else sizes.json_body):
+            return RefusalReason.BODY_TOO_LARGE
+        return None
+
+    def _challenged(self) -> bool:
+        decision = self.room.decider.challenge(self.question())
+        if decision is None:
+            return True
+        self.decision, self.refusal = decision, decision.refusal
+        self.step(Input.REFUSE)
+        return False
+
+    def body(self, chunk: bytes) -> None:
+        """Take the next bytes of the request's body."""
+        self.moved = True
+        intake = self.intake
+        if intake is None or self.state in _FINAL:
+            return
+        try:
+            intake.take(chunk)
+        except WireError as fault:
+            self.malformed(fault.message, reason=broken_clause(fault.clause))
+            return
+        if self.state is State.RECEIVING:
+            if intake.decidable:
+                self._decide()
+        else:
+            self._pass_upload(intake)
+
+    def body_ended(self) -> None:
+        """Take the news that the request has come whole."""
+        intake = self.intake
+        if intake is None or self.state in _FINAL:
+            return
+        intake.complete = True
+        if self.state is State.RECEIVING:
+            self._decide()
+        else:
+            self._pass_upload(intake)
+
+    def _pass_upload(self, intake: Intake) -> None:
+        if intake.flowing and self.upstream is not None:
+            data = intake.drain()
+            if data:
+                self.upstream.send(data)
+
+    def refuse(self, reason: RefusalReason, detail: str = "") -> None:
+        """Refuse the exchange; it has not been decided yet."""
+        if self.state is State.RECEIVING:
+            self.refusal = refusal(reason)
+            self.detail = detail
+            self.step(Input.REFUSE)
+
+    def malformed(self, detail: str, *, reason: RefusalReason = RefusalReason.MALFORMED_REQUEST) -> None:
+        """Take the news that the rest of the request cannot be understood or is too large."""
+        if self.state is State.RECEIVING:
+            self.refuse(reason, detail)
+        else:
+            self.caller_left()
+            self.line.abort()
+
+    def caller_left(self) -> None:
+        """Take the news that the caller's connection is gone."""
+        if self.state not in _FINAL:
+            self.step(Input.CALLER_LEFT)
+
+    def from_tunnel(self, data: bytes) -> None:
+        """Pass bytes of a tunnel on to the upstream."""
+        self.moved = True
+        if self.upstream is not None and self.state is State.TUNNELLING:
+            self.upstream.send(data)
+
+    def cut_off(self, why: EndReason = EndReason.KEY_CUT) -> None:
+        """Break the exchange off: its key may not be used, its budget is used up, or we are closing."""
+        if self.state not in _FINAL:
+            self.end = why
+            self.refusal = refusal(_CUTS[why])
+            self.step(Input.CUT)
+
+    def caller_full(self, *, full: bool) -> None:
+        """Take the news that the caller takes no more of the reply for now, or takes it again."""
+        if self.upstream is None:
+            return
+        if full:
+            self.upstream.pause_reading()
+        else:
+            self.upstream.resume_reading()
+
+    def tick(self, now: int, *, caller_full: bool) -> None:
+        """Look at the clock: end what has waited too long. ``now`` as ``Clock.elapsed``."""
+        if self.moved:
+            self.moved = False
+            self.waiting_since = now
+            return
+        waited, times = now - self.waiting_since, self.room.timeouts
+        state = self.state
+        if state is State.RECEIVING and waited > times.body.total_seconds() * SECOND:
+            self.refusal = refusal(RefusalReason.BODY_TIMEOUT)
+            self.step(Input.CALLER_SLOW)
+        elif state is State.SENDING and waited > times.upstream_first_byte.total_seconds() * SECOND:
+            complete = self.intake is None or self.intake.complete
+            self.step(Input.UPSTREAM_SLOW if complete else Input.CALLER_SLOW)
+        elif state in _PASSING and waited > times.stream_idle.total_seconds() * SECOND:
+            self.step(Input.CALLER_SLOW if caller_full else Input.UPSTREAM_SLOW)
+
+    def _decide(self) -> None:
+        room = self.room
+        if not room.journal.available:
+            self.refuse(RefusalReason.JOURNAL_UNAVAILABLE)
+            return
+        self.decision = decision = room.decider.decide(self.question())
+        if decision.terms is not None:
+            self.step(Input.ACCEPT)
+        else:
+            self.refusal = decision.refusal
+            self.step(Input.REFUSE)
+
+    # From the upstream.
+
+    def reply(self, head: ReplyHead | None, data: bytes, *, ended: bool) -> None:
+        """Take the next part of the reply."""
+        self.moved = True
+        if head is not None:
+            self._hear(head, Input.REPLY_STARTED)
+        relay = self.relay
+        if relay is None or self.state in _FINAL:
+            return
+        try:
+            if self.state is State.TUNNELLING:
+                relay.pass_raw(data)
+            else:
+                relay.pass_on(data, ended=ended)
+        except SecretStraddled:
+            self.room.telemetry.count("chatelaine_secrets_withheld_total")
+            self.step(Input.UPSTREAM_LOST)
+            return
+        if ended:
+            self.upstream = None
+            self.step(Input.REPLY_ENDED)
+        elif relay.outruns():
+            self.cut_off(EndReason.BUDGET_CUT)
+
+    def switched(self, head: ReplyHead, data: bytes) -> None:
+        """Take the news that the upstream has switched to WebSocket, with what it sent since."""
+        self.moved = True
+        self._hear(head, Input.SWITCHED)
+        if data and self.relay is not None:
+            self.relay.pass_raw(data)
+
+    def _hear(self, head: ReplyHead, given: Input) -> None:
+        room, target = self.room, self.target
+        now = room.clock.elapsed()
+        self.first_byte_us = (now - self.arrived) // 1000
+        self.heard = head
+        if target is not None:
+            if head.status in _RETRY_LATER:
+                asked = find_header(head, b"retry-after")
+                room.rota.asked_to_wait(target, now, int(asked) if asked.isdigit() else 0)
+            elif head.status < _FIRST_SERVER_FAULT:
+                room.rota.succeeded(target)
+            else:
+                room.rota.failed(target, now)
+        self.step(given)
+
+    def upstream_lost(self, detail: str) -> None:
+        """Take the news that the upstream's connection broke."""
+        self.upstream = None
+        if self.state not in _FINAL:
+            self.detail = detail
+            if self.target is not None:
+                self.room.rota.failed(self.target, self.room.clock.elapsed())
+            self.step(Input.UPSTREAM_LOST)
+
+    def upstream_full(self, *, full: bool) -> None:
+        """Take the news that the upstream takes no more of the request for now, or takes it again."""
+        if full:
+            self.line.pause_reading()
+        else:
+            self.line.resume_reading()
+
+    # The table.
+
+    def step(self, given: Input) -> None:
+        """Take an input of the table, and carry out what it says."""
+        transition = STEPS[self.state][given]
+        if transition is None:
+            raise AssertionError(f"exchange: {given.name} cannot happen in {self.state.name}")
+        self.state = transition.state
+        if transition.state is State.ENDED and given is not Input.CUT:
+            self.end, told = _ENDS[given]
+            self.refusal = refusal(told)
+        for command in transition.commands:
+            DO[command](self)
+        if transition.state in _FINAL:
+            self.line.exchange_over(keep=self._reusable(given))
+
+    def _reusable(self, given: Input) -> bool:
+        if not self.whole:
+            return False
+        if given is Input.REPLY_ENDED:
+            return self.relay is not None and self.relay.keep
+        return self.head.keep_alive and self.relay is None

@@ -1,0 +1,80 @@
+"""The reckoning at the end of an exchange: what it used, who counted it, and what it cost."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from chatelaine.core.exchange.reply import FIRST_ERROR
+from chatelaine.model.error import JournalUnavailable
+from chatelaine.model.event import Event, ExchangeEnded
+from chatelaine.model.exchange import Asked, Operation, Served, Usage, UsageSource
+from chatelaine.model.price import ModelPrice
+from chatelaine.model.words import NOTHING, NanoUsd
+from chatelaine.services.exchange.relay import Relay
+from chatelaine.services.exchange.room import Room
+
+_BYTES_A_TOKEN = 4
+_NOTHING_USED = Usage()
+_NOTHING_SERVED = Served()
+_FREE = frozenset({Operation.LIST, Operation.COUNT, Operation.MODERATION})
+
+
+class Reckoning(NamedTuple):
+    """What an exchange said of itself, used and cost."""
+
+    served: Served
+    usage: Usage
+    cost: NanoUsd
+
+
+UNUSED = Reckoning(_NOTHING_SERVED, _NOTHING_USED, NOTHING)
+"""The reckoning of an exchange that never went upstream."""
+
+
+def reckon(
+    asked: Asked, relay: Relay | None, price: ModelPrice, cost: Callable[[ModelPrice, Usage], NanoUsd]
+) -> Reckoning:
+    """Return what an exchange that went upstream used and cost."""
+    if relay is None:
+        usage = use(asked, _NOTHING_SERVED, status=0, output_seen=0)
+        return Reckoning(_NOTHING_SERVED, usage, cost(price, usage))
+    served = relay.tap.served()
+    usage = use(asked, served, status=relay.status, output_seen=relay.tap.output_estimate())
+    return Reckoning(served, usage, NOTHING if usage is _NOTHING_USED else cost(price, usage))
+
+
+def use(asked: Asked, served: Served, *, status: int, output_seen: int) -> Usage:
+    """Return what an exchange that went upstream used.
+
+    The upstream's own count is taken where there is one. Without it, an error costs nothing (no
+    provider bills one), and anything else is estimated from what passed: a reply that was cut or
+    whose caller left still cost what had been generated.
+    """
+    if served.usage is not None:
+        return served.usage
+    if status >= FIRST_ERROR or asked.operation in _FREE:
+        return _NOTHING_USED
+    return Usage(
+        input_tokens=-(-asked.body_bytes // _BYTES_A_TOKEN),
+        output_tokens=output_seen,
+        source=UsageSource.ESTIMATED,
+    )
+
+
+def count_end(room: Room, asked: Asked, ended: ExchangeEnded) -> None:
+    """Count the end of an exchange for operators."""
+    telemetry, provider = room.telemetry, ended.target.provider
+    telemetry.count("chatelaine_requests_total", provider, asked.operation.value, ended.reason.value)
+    telemetry.observe("chatelaine_request_duration_seconds", provider, value=ended.duration_us / 1e6)
+    usage = ended.usage
+    if usage.output_tokens or usage.input_tokens:
+        telemetry.count("chatelaine_tokens_total", provider, "input", by=usage.input_tokens)
+        telemetry.count("chatelaine_tokens_total", provider, "output", by=usage.output_tokens)
+
+
+def append(room: Room, event: Event) -> None:
+    """Append an event of an exchange that is over; that it cannot be written is counted."""
+    # The exchange is over either way; the journal holds what it owes until the disk recovers.
+    try:
+        room.journal.append(event)
+    except JournalUnavailable:
+        room.telemetry.count("chatelaine_events_unwritten_total")

@@ -1,0 +1,137 @@
+"""What every exchange of a worker is given: ports, tables and the judges of other rooms."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+from chatelaine.core.exchange.head import Head
+from chatelaine.model.exchange import (
+    Client,
+    Refusal,
+    RouteMatch,
+    Served,
+    Usage,
+)
+from chatelaine.model.policy import Decision
+from chatelaine.model.price import ModelPrice
+from chatelaine.model.provider import RefusedReply
+from chatelaine.model.settings import SizeLimits, Timeouts
+from chatelaine.model.words import ExchangeId, Instant, KeyId, NanoUsd, ProviderId, WorkerNumber
+from chatelaine.ports import Clock, Journal, Meter, Telemetry, Upstreams
+from chatelaine.services.exchange.rota import Rota
+
+
+class Question(NamedTuple):
+    """Everything a decision is made on."""
+
+    head: Head
+    route: RouteMatch | None
+    client: Client
+    body: bytes
+    """The whole body; empty for uploads, whose form fields are in ``fields``."""
+    fields: tuple[tuple[str, str], ...]
+    """Small fields at the front of an uploaded form."""
+    body_bytes: int
+    """Bytes of the body: held, or declared for an upload; 0 where not known."""
+    now: Instant
+
+
+class Tap(Protocol):
+    """Reads a reply as it passes, for what it says of itself."""
+
+    def feed(self, chunk: bytes) -> None:
+        """Take the next bytes of the body."""
+        ...
+
+    def served(self) -> Served:
+        """Return what the reply has said of itself so far."""
+        ...
+
+    def output_estimate(self) -> int:
+        """Return the output tokens seen so far, as far as they can be told."""
+        ...
+
+
+class Decider(Protocol):
+    """The policy room, as the exchange sees it."""
+
+    def challenge(self, question: Question) -> Decision | None:
+        """Judge the credential alone, before a large body is taken; None lets the caller go on."""
+        ...
+
+    def decide(self, question: Question) -> Decision:
+        """Judge the whole question, and take the reservation where it may go on."""
+        ...
+
+    def refuse(self, question: Question, refusal: Refusal, detail: str) -> Decision:
+        """Return the decision that a refusal made elsewhere amounts to, with all that can be seen."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """A worker's exchange room. All members are shared by its exchanges."""
+
+    worker: WorkerNumber
+    policy: str
+    clock: Clock
+    journal: Journal
+    meter: Meter
+    telemetry: Telemetry
+    upstreams: Upstreams
+    rota: Rota
+    decider: Decider
+    match: Callable[[Head], RouteMatch | None]
+    answer: Callable[[ProviderId | None, Refusal, ExchangeId], RefusedReply]
+    tap: Callable[[RouteMatch, str], Tap]
+    """Gives a tap for a route and a reply's content type."""
+    cost: Callable[[ModelPrice, Usage], NanoUsd]
+    draw: Callable[[], ExchangeId]
+    live: "Live"
+    sizes: SizeLimits
+    timeouts: Timeouts
+
+
+class Cuttable(Protocol):
+    """An exchange under way, as far as others may touch it."""
+
+    def cut_off(self) -> None:
+        """Break the exchange off: its key may not be used any more."""
+        ...
+
+
+class Live:
+    """The exchanges under way in a worker, by key."""
+
+    def __init__(self) -> None:
+        self._by_key: dict[KeyId, set[Cuttable]] = {}
+
+    def add(self, key: KeyId, exchange: Cuttable) -> None:
+        """Note an exchange under way."""
+        held = self._by_key.get(key)
+        if held is None:
+            self._by_key[key] = {exchange}
+        else:
+            held.add(exchange)
+
+    def remove(self, key: KeyId, exchange: Cuttable) -> None:
+        """Forget an exchange that is over."""
+        held = self._by_key.get(key)
+        if held is not None:
+            held.discard(exchange)
+            if not held:
+                del self._by_key[key]
+
+    def cut(self, key: KeyId) -> int:
+        """Break off every exchange of a key; return how many there were."""
+        held = tuple(self._by_key.get(key, ()))
+        for exchange in held:
+            exchange.cut_off()
+        return len(held)
+
+    def cut_all(self) -> int:
+        """Break off every exchange: the gate will not wait any longer."""
+        return sum(self.cut(key) for key in tuple(self._by_key))
+
+    def __len__(self) -> int:
+        return sum(map(len, self._by_key.values()))
