@@ -6,6 +6,7 @@ from chatelaine.model.exchange import Asked, RouteMatch, Shape
 from chatelaine.model.words import KeyedHash
 
 _DIGEST = 16
+_BYTES_A_TOKEN = 4
 _MOST_VERSION = 32
 _MOST_MODEL = 128
 """Characters of a model's name that are recorded; a longer one is somebody's probe."""
@@ -39,39 +40,37 @@ class Hasher:
             rolling.update(message)
         return KeyedHash(rolling.hexdigest()), parent
 
+    def asked(
+        self, route: RouteMatch, shape: Shape, *, body: bytes, body_bytes: int, api_version: str
+    ) -> Asked:
+        """Return what was asked in the form that is recorded.
 
-def record_asked(
-    route: RouteMatch, shape: Shape, hasher: Hasher, *, body: bytes, body_bytes: int, api_version: str
-) -> Asked:
-    """Return what was asked in the form that is recorded.
-
-    Args:
-        route: the route that was recognised.
-        shape: the body as its grammar read it.
-        hasher: makes the keyed hashes.
-        body: the whole body; empty for uploads.
-        body_bytes: its size, also where it is not held.
-        api_version: the version of the dialect the caller asks for, "" where it names none.
-    """
-    chain, parent = hasher.chains(shape.messages, shape.last_assistant) if shape.messages else (None, None)
-    return Asked(
-        route.provider,
-        route.template,
-        route.operation,
-        (route.model or shape.model)[:_MOST_MODEL],
-        api_version[:_MOST_VERSION],
-        shape.stream if route.stream is None else route.stream,
-        shape.modalities,
-        shape.numbers,
-        shape.tools,
-        len(shape.messages),
-        shape.empty,
-        body_bytes,
-        0,
-        shape.output_cap,
-        hasher.hash(shape.end_user.encode()) if shape.end_user else None,
-        hasher.hash(body) if body else None,
-        hasher.hash(shape.system) if shape.system else None,
-        chain,
-        parent,
-    )
+        Args:
+            route: the route that was recognised.
+            shape: the body as its grammar read it.
+            body: the whole body; empty for uploads.
+            body_bytes: its size, also where it is not held.
+            api_version: the version of the dialect the caller asks for, "" where it names none.
+        """
+        chain, parent = self.chains(shape.messages, shape.last_assistant) if shape.messages else (None, None)
+        return Asked(
+            route.provider,
+            route.template,
+            route.operation,
+            (route.model or shape.model)[:_MOST_MODEL],
+            api_version[:_MOST_VERSION],
+            shape.stream if route.stream is None else route.stream,
+            shape.modalities,
+            shape.numbers,
+            shape.tools,
+            len(shape.messages),
+            shape.empty,
+            body_bytes,
+            -(-body_bytes // _BYTES_A_TOKEN),
+            shape.output_cap,
+            self.hash(shape.end_user.encode()) if shape.end_user else None,
+            self.hash(body) if body else None,
+            self.hash(shape.system) if shape.system else None,
+            chain,
+            parent,
+        )
