@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from ssl import SSLContext, SSLError
+from typing import cast
 from urllib.parse import urlsplit
 
 import httptools
@@ -30,6 +31,7 @@ class UpstreamConnection(asyncio.Protocol):
         "_head",
         "_head_bytes",
         "_home",
+        "_keep",
         "_pairs",
         "_parser",
         "_status",
@@ -52,6 +54,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._head_bytes = 0
         self._bodies: list[bytes] = []
         self._ended = False
+        self._keep = False
         self._status = 0
         self._switched = False
         self._until_close = False
@@ -60,8 +63,8 @@ class UpstreamConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport."""
-        if isinstance(transport, asyncio.Transport):
-            self._transport = transport
+        # uvloop's transports are asyncio's by behaviour, not by class.
+        self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
         """Feed the reply on to the exchange, in one call for all that came."""
@@ -108,13 +111,12 @@ class UpstreamConnection(asyncio.Protocol):
         listener.switched(self._head, rest)
 
     def _give_back(self) -> None:
-        keep = self._parser.should_keep_alive() and not self._until_close
         self.listener = None
         self._head = None
         self._pairs = []
         self._ended = False
         self._head_bytes = 0
-        if keep and self._transport is not None and not self._transport.is_closing():
+        if self._keep and self._transport is not None and not self._transport.is_closing():
             self._home.take_back(self)
         elif self._transport is not None:
             self._transport.close()
@@ -183,6 +185,7 @@ class UpstreamConnection(asyncio.Protocol):
         """Note the end, unless it is that of an interim reply."""
         if self._head is not None:
             self._ended = True
+            self._keep = self._parser.should_keep_alive() and not self._until_close
 
     # the exchange's side
 

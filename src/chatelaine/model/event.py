@@ -1,7 +1,8 @@
 """Nouns of the event room: everything that happened, one class a kind, in the past tense."""
 
-from dataclasses import dataclass
 from typing import ClassVar
+
+from msgspec import Struct
 
 from chatelaine.model.exchange import (
     Asked,
@@ -27,8 +28,7 @@ from chatelaine.model.words import (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class ExchangeOpened:
+class ExchangeOpened(Struct, frozen=True):
     """An exchange was decided and its worst case reserved; durable before a byte goes upstream."""
 
     kind: ClassVar[str] = "exchange.opened"
@@ -46,8 +46,7 @@ class ExchangeOpened:
     """Version of the policy the decision was made under."""
 
 
-@dataclass(frozen=True, slots=True)
-class ExchangeEnded:
+class ExchangeEnded(Struct, frozen=True):
     """An opened exchange is over; there is exactly one end for each opening."""
 
     kind: ClassVar[str] = "exchange.ended"
@@ -73,8 +72,7 @@ class ExchangeEnded:
     retries: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class ExchangeInterrupted:
+class ExchangeInterrupted(Struct, frozen=True):
     """An opened exchange whose worker died: found when its journal was recovered."""
 
     kind: ClassVar[str] = "exchange.interrupted"
@@ -87,8 +85,7 @@ class ExchangeInterrupted:
     """The worst case, since nobody knows what the upstream billed."""
 
 
-@dataclass(frozen=True, slots=True)
-class ExchangeRefused:
+class ExchangeRefused(Struct, frozen=True):
     """An exchange that never went upstream, with all that could be seen of it."""
 
     kind: ClassVar[str] = "exchange.refused"
@@ -105,8 +102,7 @@ class ExchangeRefused:
     """For the analyst: the clause that was broken, the limit that was reached; no secrets."""
 
 
-@dataclass(frozen=True, slots=True)
-class KeyIssued:
+class KeyIssued(Struct, frozen=True):
     """A virtual key was issued."""
 
     kind: ClassVar[str] = "key.issued"
@@ -121,8 +117,7 @@ class KeyIssued:
     predecessor: KeyId | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class KeyChanged:
+class KeyChanged(Struct, frozen=True):
     """A virtual key moved to another state of its life cycle."""
 
     kind: ClassVar[str] = "key.changed"
@@ -136,8 +131,7 @@ class KeyChanged:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class ProviderKeyStored:
+class ProviderKeyStored(Struct, frozen=True):
     """A provider key was stored or replaced by a new version."""
 
     kind: ClassVar[str] = "provider_key.stored"
@@ -149,8 +143,7 @@ class ProviderKeyStored:
     by: str
 
 
-@dataclass(frozen=True, slots=True)
-class ProviderKeyRemoved:
+class ProviderKeyRemoved(Struct, frozen=True):
     """A provider key was removed with all its versions."""
 
     kind: ClassVar[str] = "provider_key.removed"
@@ -161,8 +154,7 @@ class ProviderKeyRemoved:
     by: str
 
 
-@dataclass(frozen=True, slots=True)
-class AdminActed:
+class AdminActed(Struct, frozen=True):
     """Somebody changed the service itself: settings reloaded, worker restarted, clock jumped."""
 
     kind: ClassVar[str] = "admin.acted"

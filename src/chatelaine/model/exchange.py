@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from enum import IntFlag, StrEnum
 
+from msgspec import Struct
+
 from chatelaine.model.words import (
     NOTHING,
     ExchangeId,
@@ -55,8 +57,7 @@ class NetworkClass(IntFlag):
     BIG_CLOUD = 8
 
 
-@dataclass(frozen=True, slots=True)
-class Network:
+class Network(Struct, frozen=True):
     """Where a caller's address stands: AS number 0 and country "" mean not known."""
 
     ip: str
@@ -65,8 +66,7 @@ class Network:
     kind: NetworkClass = NetworkClass.NONE
 
 
-@dataclass(frozen=True, slots=True)
-class Greeting:
+class Greeting(Struct, frozen=True):
     """What a TLS client showed of itself in its ClientHello; all empty on plain HTTP."""
 
     ja4: str = ""
@@ -75,8 +75,7 @@ class Greeting:
     server_name: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Client:
+class Client(Struct, frozen=True):
     """The client context: what tells one program on one network from another."""
 
     network: Network
@@ -95,8 +94,7 @@ class Client:
     """How many of ``forwarded`` came from trusted hops."""
 
 
-@dataclass(frozen=True, slots=True)
-class Shape:
+class Shape(Struct, frozen=True):
     """A request body as far as its grammar reads it; texts are kept raw and never recorded."""
 
     model: str = ""
@@ -124,8 +122,7 @@ class Shape:
     """True where the caller's own text is empty: the shape of a liveness probe (D02)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(Struct, frozen=True):
     """What was asked, in the form that is recorded: shapes, counts and keyed hashes, no text."""
 
     provider: ProviderId | None = None
@@ -160,8 +157,7 @@ class UsageSource(StrEnum):
     RESERVED = "reserved"
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(Struct, frozen=True):
     """What an exchange used; cached and reasoning tokens are contained in input and output."""
 
     input_tokens: int = 0
@@ -176,8 +172,7 @@ class Usage:
     source: UsageSource = UsageSource.REPORTED
 
 
-@dataclass(frozen=True, slots=True)
-class Served:
+class Served(Struct, frozen=True):
     """What a reply, or one event of a streamed reply, says of itself; empty where it says nothing."""
 
     usage: Usage | None = None
@@ -235,8 +230,7 @@ class RefusalReason(StrEnum):
     INTERNAL = "internal"
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(Struct, frozen=True):
     """A refusal as the caller may see it; ``reason`` itself is recorded, not always told."""
 
     reason: RefusalReason
@@ -264,8 +258,7 @@ class EndReason(StrEnum):
     """The opening could not be made durable, so nothing was sent."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reservation:
+class Reservation(Struct, frozen=True):
     """The worst case an exchange may cost, taken from the budgets before a byte is forwarded."""
 
     input_tokens: int = 0
@@ -273,8 +266,7 @@ class Reservation:
     cost: NanoUsd = NOTHING
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(Struct, frozen=True):
     """The key an exchange is charged to; ``key`` alone is set where a key was named but refused."""
 
     key: KeyId | None = None
@@ -282,16 +274,14 @@ class Caller:
     app: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(Struct, frozen=True):
     """The upstream an exchange was sent to."""
 
     upstream: UpstreamName
     provider: ProviderId
 
 
-@dataclass(frozen=True, slots=True)
-class RouteMatch:
+class RouteMatch(Struct, frozen=True):
     """A request path recognised: the route of its card, and what the path itself says."""
 
     provider: ProviderId
@@ -306,19 +296,17 @@ class RouteMatch:
     upload: bool = False
     """True where the body streams through without being held (multipart, binary)."""
     websocket: bool = False
-    query: tuple[tuple[str, str], ...] = field(default=())
+    query: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class ExchangeRef:
+class ExchangeRef(Struct, frozen=True):
     """An exchange by id and key, as tables of live exchanges hold it."""
 
     exchange: ExchangeId
     key: KeyId
 
 
-@dataclass(frozen=True, slots=True)
-class ReplyHead:
+class ReplyHead(Struct, frozen=True):
     """The head of an upstream's reply."""
 
     status: int

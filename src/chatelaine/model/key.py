@@ -1,6 +1,7 @@
 """Nouns of the key room: virtual keys, what they grant, and the provider keys they stand for."""
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 from enum import StrEnum
 
 from chatelaine.model.exchange import Modality, Operation
@@ -109,6 +110,38 @@ class ProviderKey:
     kek: str
     """Names the key-encryption key."""
     created_at: Instant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderKeySummary:
+    """What may be shown of a provider key: everything but its value, sealed or open."""
+
+    name: ProviderKeyName
+    owner: OwnerId
+    version: int
+    kek: str
+    created_at: Instant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyRequest:
+    """What is asked for when a virtual key is to be issued."""
+
+    owner: OwnerId
+    app: AppName
+    contact: str
+    env: str = "live"
+    grant: Grant
+    lifetime: timedelta | None
+    """None: the key does not expire."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenParts:
+    """The public parts of a token; its secret is in neither."""
+
+    env: str
+    kid: KeyId
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from msgspec import Struct
+
 from chatelaine.model.exchange import RefusalReason, Reservation
 from chatelaine.model.words import NanoUsd
 
@@ -41,8 +43,7 @@ class Allowance:
     spend_per_month: NanoUsd | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Shortfall:
+class Shortfall(Struct, frozen=True):
     """A limit that a reservation does not fit under."""
 
     reason: RefusalReason
@@ -50,8 +51,7 @@ class Shortfall:
     """Seconds until it may fit."""
 
 
-@dataclass(frozen=True, slots=True)
-class Charge:
+class Charge(Struct, frozen=True):
     """What an exchange turned out to cost, against what was reserved for it."""
 
     reserved: Reservation

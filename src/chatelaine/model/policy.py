@@ -1,14 +1,13 @@
 """Nouns of the policy room: what was decided about an exchange, and on what terms."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from chatelaine.model.exchange import Asked, Caller, Refusal, Reservation
 from chatelaine.model.price import ModelPrice
 from chatelaine.model.words import UpstreamName
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
+class Terms(Struct, frozen=True):
     """On what terms an exchange may go upstream: where to, at what price, with what reserved."""
 
     targets: tuple[UpstreamName, ...]
@@ -18,8 +17,7 @@ class Terms:
     slot: int
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(Struct, frozen=True):
     """What was decided: terms to go on under, or a refusal with its detail for the analyst."""
 
     caller: Caller
