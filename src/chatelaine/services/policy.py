@@ -11,12 +11,14 @@ from typing import Protocol
 from chatelaine.core.exchange.asking import Hasher
 from chatelaine.core.exchange.head import Head
 from chatelaine.core.exchange.refusal import refusal
+from chatelaine.core.key.grant import check_address, check_hours, check_request, granted_upstreams
+from chatelaine.core.key.identify import identify
+from chatelaine.core.key.roster import Roster, RosterEntry
 from chatelaine.model.error import BodyUnreadable
 from chatelaine.model.exchange import (
     Asked,
     Caller,
     Client,
-    Modality,
     Operation,
     Refusal,
     RefusalReason,
@@ -24,8 +26,7 @@ from chatelaine.model.exchange import (
     RouteMatch,
     Shape,
 )
-from chatelaine.model.key import Identity, Standing
-from chatelaine.model.limit import Allowance
+from chatelaine.model.key import Identity, KeyState, Standing
 from chatelaine.model.policy import Decision, Terms
 from chatelaine.model.price import ModelPrice
 from chatelaine.model.words import Instant, KeyId, ProviderId, UpstreamName
@@ -43,39 +44,6 @@ _NO_SHAPE = Shape(modalities=())
 _NOT_ASKED = Asked()
 _UNNAMED = Caller()
 _VERSIONED = (b"anthropic-version", b"openai-version")
-
-
-class Pass(Protocol):
-    """What a good key may do, compiled for the gate."""
-
-    @property
-    def caller(self) -> Caller:
-        """Whom to charge."""
-        ...
-
-    @property
-    def slot(self) -> int:
-        """The meter's row."""
-        ...
-
-    @property
-    def allowance(self) -> Allowance:
-        """The limits."""
-        ...
-
-    def check_place(self, ip: str, now: Instant) -> RefusalReason | None:
-        """Judge where and when from."""
-        ...
-
-    def check_request(
-        self, model: str, operation: Operation, modalities: tuple[Modality, ...]
-    ) -> RefusalReason | None:
-        """Judge what is asked for."""
-        ...
-
-    def granted(self, upstreams: tuple[UpstreamName, ...]) -> tuple[UpstreamName, ...]:
-        """Return those of the upstreams that may be used."""
-        ...
 
 
 class Asking(Protocol):
@@ -121,8 +89,7 @@ class Asking(Protocol):
 class Tables:
     """What the judge decides with; every member is a function over a table that may be swapped."""
 
-    identify: Callable[[bytes | None, Instant], Identity]
-    pass_of: Callable[[KeyId], Pass | None]
+    roster: Roster
     read: Callable[[str, bytes], Shape]
     """Reads a body by the name of its grammar; raises BodyUnreadable."""
     read_form: Callable[[tuple[tuple[str, str], ...], int], Shape]
@@ -131,7 +98,7 @@ class Tables:
     worst_case: Callable[[ModelPrice, Operation, Shape, int], Reservation]
     upstreams: Callable[[ProviderId, str], tuple[UpstreamName, ...]]
     used: Callable[[KeyId], None]
-    """Told of every key found good, for the first use to be noted."""
+    """Told of the first use of an issued key."""
 
 
 class Judge:
@@ -144,25 +111,25 @@ class Judge:
 
     def challenge(self, question: Asking) -> Decision | None:
         """Judge the credential, the place and the hour, before a large body is taken."""
-        found = self._tables.identify(question.head.credential, question.now)
+        found = identify(question.head.credential, self._tables.roster, question.now)
         told, key = self._standing(found, question)
         if told is None and key is not None:
             return None
         return self._refused(question, _caller(found), told or RefusalReason.KEY_UNKNOWN)
 
-    def _standing(self, found: Identity, question: Asking) -> tuple[RefusalReason | None, Pass | None]:
-        reason = _STANDINGS.get(found.standing)
-        if reason is not None or found.key is None:
-            return reason or RefusalReason.KEY_UNKNOWN, None
-        key = self._tables.pass_of(found.key.id)
+    def _standing(self, found: Identity, question: Asking) -> tuple[RefusalReason | None, RosterEntry | None]:
+        if found.standing is not Standing.GOOD or found.key is None:
+            return _STANDINGS[found.standing], None
+        key = self._tables.roster.entry(found.key.id)
         if key is None:
             return RefusalReason.KEY_UNKNOWN, None
-        return key.check_place(question.client.network.ip, question.now), key
+        told = check_address(key.grant, question.client.network.ip)
+        return told or check_hours(key.grant, question.now), key
 
     def decide(self, question: Asking) -> Decision:
         """Judge the whole question; where it may go on, its worst case is reserved."""
         tables, route = self._tables, question.route
-        found = tables.identify(question.head.credential, question.now)
+        found = identify(question.head.credential, tables.roster, question.now)
         told, key = self._standing(found, question)
         if told is not None or key is None or route is None:
             return self._refused(question, _caller(found), told or RefusalReason.ROUTE_UNKNOWN)
@@ -171,31 +138,35 @@ class Judge:
         except BodyUnreadable as fault:
             return self._refused(question, key.caller, RefusalReason.MALFORMED_REQUEST, fault.message)
         asked = self._asked(question, route, shape)
-        tables.used(found.key.id if found.key is not None else KeyId(""))
+        if key.key.state is KeyState.ISSUED:
+            tables.used(key.key.id)
         return self._admit(question, key, asked, shape)
 
-    def _admit(self, question: Asking, key: Pass, asked: Asked, shape: Shape) -> Decision:
+    def _admit(self, question: Asking, key: RosterEntry, asked: Asked, shape: Shape) -> Decision:
         tables, provider = self._tables, asked.provider
-        reason = key.check_request(asked.model, asked.operation, asked.modalities)
+        reason = check_request(
+            key.grant, model=asked.model, operation=asked.operation, modalities=asked.modalities
+        )
         if reason is not None or provider is None:
             return _no(key.caller, asked, reason or RefusalReason.ROUTE_UNKNOWN)
         serving = tables.upstreams(provider, asked.model)
         if not serving:
             return _no(key.caller, asked, RefusalReason.NO_UPSTREAM)
-        targets = key.granted(serving)
+        targets = granted_upstreams(key.grant, serving)
         if not targets:
             return _no(key.caller, asked, RefusalReason.UPSTREAM_NOT_GRANTED)
         price = tables.price(asked.model, asked.operation)
         reserved = tables.worst_case(price, asked.operation, shape, asked.body_bytes)
-        short = self._meter.reserve(key.slot, key.allowance, reserved, question.now)
+        slot = key.key.slot
+        short = self._meter.reserve(slot, key.allowance, reserved, question.now)
         if short is not None:
             told = refusal(short.reason, retry_after=short.retry_after)
             return Decision(key.caller, asked, None, told, f"{reserved.cost} nano-dollars asked for")
-        return Decision(key.caller, asked, Terms(targets, price, reserved, key.slot))
+        return Decision(key.caller, asked, Terms(targets, price, reserved, slot))
 
     def refuse(self, question: Asking, told: Refusal, detail: str) -> Decision:
         """Return the decision that a refusal made elsewhere amounts to, with all that can be seen."""
-        found = self._tables.identify(question.head.credential, question.now)
+        found = identify(question.head.credential, self._tables.roster, question.now)
         return Decision(_caller(found), self._seen(question), None, told, detail)
 
     def _refused(self, question: Asking, caller: Caller, reason: RefusalReason, detail: str = "") -> Decision:
