@@ -2,87 +2,24 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final, Protocol, cast
+from ssl import SSLObject
+from typing import Final, cast
 
 import httptools
 
 from chatelaine.core.exchange.head import Head, Pairs, read_head
 from chatelaine.core.exchange.refusal import broken_clause
 from chatelaine.model.error import WireError
-from chatelaine.model.exchange import Client, EndReason, RefusalReason
-from chatelaine.model.settings import SizeLimits, Timeouts
+from chatelaine.model.exchange import Greeting, RefusalReason
 from chatelaine.model.words import SECOND
-from chatelaine.ports import CallerLine, Clock
+from chatelaine.surfaces.gate.hall import Gate, Served
 
 _MOST_WAITING: Final = 16
 """Pipelined requests that wait while one is served; beyond it the connection is not read."""
 _MOST_WAITING_BYTES: Final = 256 * 1024
 _LINGER: Final = 2 * SECOND
 """How long a refused body is read and thrown away, so that the answer is not lost to a reset."""
-
-
-class Served(Protocol):
-    """An exchange, as its connection sees it."""
-
-    def begin(self) -> None:
-        """Judge the head."""
-        ...
-
-    def body(self, chunk: bytes) -> None:
-        """Take the next bytes of the body."""
-        ...
-
-    def body_ended(self) -> None:
-        """Take the news that the request has come whole."""
-        ...
-
-    def refuse(self, reason: RefusalReason, detail: str = "") -> None:
-        """Refuse it before it is decided."""
-        ...
-
-    def malformed(self, detail: str) -> None:
-        """Take the news that the rest cannot be understood."""
-        ...
-
-    def caller_left(self) -> None:
-        """Take the news that the caller is gone."""
-        ...
-
-    def caller_full(self, *, full: bool) -> None:
-        """Take the news that the caller takes no more, or takes it again."""
-        ...
-
-    def from_tunnel(self, data: bytes) -> None:
-        """Pass bytes of a tunnel on."""
-        ...
-
-    def cut_off(self, why: EndReason = EndReason.KEY_CUT) -> None:
-        """Break it off."""
-        ...
-
-    def tick(self, now: int, *, caller_full: bool) -> None:
-        """Look at the clock."""
-        ...
-
-    @property
-    def over(self) -> bool:
-        """Whether it is recorded and done."""
-        ...
-
-
-@dataclass(slots=True)
-class Gate:
-    """What all connections of a worker share."""
-
-    clock: Clock
-    sizes: SizeLimits
-    timeouts: Timeouts
-    exchange: Callable[[CallerLine, Client, Head], Served]
-    """Makes an exchange."""
-    connections: set["CallerConnection"] = field(default_factory=set)
-    draining: bool = False
 
 
 @dataclass(slots=True)
@@ -106,11 +43,13 @@ class CallerConnection(asyncio.Protocol):
         "_exchange",
         "_full",
         "_gate",
+        "_greeting",
         "_head_bytes",
         "_in_head",
         "_message",
         "_pairs",
         "_parser",
+        "_peer",
         "_target",
         "_transport",
         "_tunnel",
@@ -119,9 +58,11 @@ class CallerConnection(asyncio.Protocol):
         "_waiting_since",
     )
 
-    def __init__(self, gate: Gate, client: Callable[[Pairs, str], Client]) -> None:
+    def __init__(self, gate: Gate, peer: str, greeting: Greeting) -> None:
         self._gate = gate
-        self._client = client
+        self._peer = peer
+        self._greeting = greeting
+        self._client = gate.introduce(peer, greeting)
         self._transport: asyncio.Transport | None = None
         self._parser = httptools.HttpRequestParser(self)
         self._exchange: Served | None = None
@@ -143,6 +84,9 @@ class CallerConnection(asyncio.Protocol):
         """Keep the transport, and be counted."""
         # uvloop's transports are asyncio's by behaviour, not by class.
         self._transport = cast("asyncio.Transport", transport)
+        tls: SSLObject | None = transport.get_extra_info("ssl_object")
+        if tls is not None:
+            self._client = self._gate.introduce(self._peer, negotiated(self._greeting, tls))
         self._gate.connections.add(self)
 
     def data_received(self, data: bytes) -> None:
@@ -396,3 +340,12 @@ def _bare(message: _Message) -> Head:
 
 def _size(message: _Message) -> int:
     return len(message.target) + sum(len(name) + len(value) + 4 for name, value in message.pairs)
+
+
+def negotiated(greeting: Greeting, tls: SSLObject | None) -> Greeting:
+    """Return a greeting completed by what the handshake settled on."""
+    if tls is None:
+        return greeting
+    return Greeting(
+        greeting.ja4, tls.version() or "", tls.selected_alpn_protocol() or greeting.alpn, greeting.server_name
+    )
