@@ -9,6 +9,7 @@ from chatelaine.core.exchange.head import Head, write_head
 from chatelaine.core.exchange.refusal import refusal
 from chatelaine.core.exchange.reply import find_header, write_answer
 from chatelaine.core.exchange.table import Command, Input, State
+from chatelaine.core.metric import REQUESTS, UPSTREAM_ERRORS
 from chatelaine.model.error import JournalUnavailable, UpstreamError
 from chatelaine.model.event import ExchangeEnded, ExchangeOpened, ExchangeRefused
 from chatelaine.model.exchange import (
@@ -192,7 +193,7 @@ class Course(ABC):
             except (UpstreamError, TimeoutError) as fault:
                 self.detail = str(fault) or f"no connection in {limit:g} s"
                 room.rota.failed(name, room.clock.elapsed())
-                room.telemetry.count("chatelaine_upstream_errors_total", name, "connect")
+                room.telemetry.count(UPSTREAM_ERRORS, name, "connect")
             else:
                 self.dialling = None
                 self._connected(name, line)
@@ -307,7 +308,7 @@ class Course(ABC):
             relay.upstream_id if relay is not None else "",
         )
         append(room, ended)
-        count_end(room, decision.asked, ended)
+        count_end(room, route, ended)
 
     def _told_status(self) -> int:
         return 0 if self.end is EndReason.CLIENT_LEFT or self.refusal is None else self.refusal.status
@@ -332,7 +333,8 @@ class Course(ABC):
                 decision.detail or self.detail,
             ),
         )
-        room.telemetry.count("chatelaine_refusals_total", told.reason.value)
+        asked = decision.asked
+        room.telemetry.count(REQUESTS, asked.provider or "", asked.route, told.reason)
 
 
 DO: Final[dict[Command, Callable[[Course], None]]] = {

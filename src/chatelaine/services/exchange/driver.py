@@ -5,6 +5,7 @@ from typing import Final
 from chatelaine.core.exchange.refusal import broken_clause, refusal
 from chatelaine.core.exchange.reply import CONTINUE, find_header
 from chatelaine.core.exchange.table import STEPS, Input, State
+from chatelaine.core.metric import UPSTREAM_ERRORS
 from chatelaine.model.error import WireError
 from chatelaine.model.exchange import EndReason, RefusalReason, ReplyHead, RouteMatch
 from chatelaine.model.words import SECOND
@@ -209,7 +210,7 @@ class Exchange(Course):
             else:
                 relay.pass_on(data, ended=ended)
         except SecretStraddled:
-            self.room.telemetry.count("chatelaine_secrets_withheld_total")
+            self.room.telemetry.count(UPSTREAM_ERRORS, self.target or "", "secret_in_reply")
             self.step(Input.UPSTREAM_LOST)
             return
         if ended:

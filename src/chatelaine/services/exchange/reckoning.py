@@ -4,14 +4,17 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from chatelaine.core.exchange.reply import FIRST_ERROR
+from chatelaine.core.metric import COST, EVENTS_DROPPED, FIRST_CHUNK, REQUEST_DURATION, REQUESTS, TOKENS
 from chatelaine.model.error import JournalUnavailable
 from chatelaine.model.event import Event, ExchangeEnded
-from chatelaine.model.exchange import Asked, Operation, Served, Usage, UsageSource
+from chatelaine.model.exchange import Asked, Operation, RouteMatch, Served, Usage, UsageSource
 from chatelaine.model.price import ModelPrice
 from chatelaine.model.words import NOTHING, NanoUsd
 from chatelaine.services.exchange.relay import Relay
 from chatelaine.services.exchange.room import Room
 
+_MICRO = 1e6
+"""Microseconds in a second."""
 _BYTES_A_TOKEN = 4
 _NOTHING_USED = Usage()
 _NOTHING_SERVED = Served()
@@ -60,15 +63,17 @@ def use(asked: Asked, served: Served, *, status: int, output_seen: int) -> Usage
     )
 
 
-def count_end(room: Room, asked: Asked, ended: ExchangeEnded) -> None:
+def count_end(room: Room, route: RouteMatch, ended: ExchangeEnded) -> None:
     """Count the end of an exchange for operators."""
-    telemetry, provider = room.telemetry, ended.target.provider
-    telemetry.count("chatelaine_requests_total", provider, asked.operation.value, ended.reason.value)
-    telemetry.observe("chatelaine_request_duration_seconds", provider, value=ended.duration_us / 1e6)
-    usage = ended.usage
-    if usage.output_tokens or usage.input_tokens:
-        telemetry.count("chatelaine_tokens_total", provider, "input", by=usage.input_tokens)
-        telemetry.count("chatelaine_tokens_total", provider, "output", by=usage.output_tokens)
+    telemetry, provider, usage = room.telemetry, route.provider, ended.usage
+    telemetry.count(REQUESTS, provider, route.template, ended.reason)
+    telemetry.observe(REQUEST_DURATION, provider, route.operation, value=ended.duration_us / _MICRO)
+    if ended.first_byte_us >= 0:
+        telemetry.observe(FIRST_CHUNK, provider, value=ended.first_byte_us / _MICRO)
+    if ended.cost:
+        telemetry.count(TOKENS, provider, ended.served.model, "input", by=usage.input_tokens)
+        telemetry.count(TOKENS, provider, ended.served.model, "output", by=usage.output_tokens)
+        telemetry.count(COST, provider, by=ended.cost)
 
 
 def append(room: Room, event: Event) -> None:
@@ -77,4 +82,4 @@ def append(room: Room, event: Event) -> None:
     try:
         room.journal.append(event)
     except JournalUnavailable:
-        room.telemetry.count("chatelaine_events_unwritten_total")
+        room.telemetry.count(EVENTS_DROPPED)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from ssl import SSLContext, SSLError
 from typing import Final
 
+from chatelaine.core.metric import CONNECTIONS_REFUSED
 from chatelaine.model.error import WireError
 from chatelaine.model.exchange import Greeting
 from chatelaine.ports import Telemetry
@@ -59,7 +60,7 @@ class Listener:
             except OSError:
                 # Out of file descriptors, or the caller left in the queue: the next one may do.
                 places.release()
-                self._door.telemetry.count("chatelaine_accept_failures_total")
+                self._door.telemetry.count(CONNECTIONS_REFUSED, "accept")
                 await asyncio.sleep(0.05)
                 continue
             task = loop.create_task(self._welcome(accepted, str(address[0])))
@@ -71,7 +72,7 @@ class Listener:
         accepted.setblocking(False)
         door, gate = self._door, self._gate
         if len(gate.connections) >= door.connections:
-            door.telemetry.count("chatelaine_connections_refused_total")
+            door.telemetry.count(CONNECTIONS_REFUSED, "overload")
             accepted.close()
             return
         try:
@@ -80,7 +81,7 @@ class Listener:
             await self._hand_over(accepted, greeted)
         except (OSError, SSLError, WireError, TimeoutError, asyncio.IncompleteReadError):
             # Not TLS, not PROXY, too slow, or gone: there is no exchange yet that could be refused.
-            door.telemetry.count("chatelaine_greetings_failed_total")
+            door.telemetry.count(CONNECTIONS_REFUSED, "handshake")
             accepted.close()
 
     async def _hand_over(self, accepted: socket.socket, greeted: Greeted) -> None:
