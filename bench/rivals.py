@@ -1,0 +1,163 @@
+"""The rivals of the gate: nginx, Envoy and LiteLLM, each set up as plainly as it can be."""
+
+import contextlib
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from rig import GATE_CORE, Rig, free_port, running, say
+
+ROOT = Path(__file__).resolve().parent.parent
+CHATELAINE = Path(sys.executable).parent / "chatelaine"
+
+NGINX = """
+worker_processes 1; daemon off; pid {folder}/nginx.pid; error_log {folder}/nginx.log warn;
+events {{ worker_connections 4096; }}
+http {{
+  access_log off; keepalive_requests 100000000;
+  client_body_temp_path {folder}/a; proxy_temp_path {folder}/b; fastcgi_temp_path {folder}/c;
+  uwsgi_temp_path {folder}/d; scgi_temp_path {folder}/e;
+  upstream up {{ server 127.0.0.1:{upstream}; keepalive 256; }}
+  server {{
+    listen 127.0.0.1:{port}{ssl};
+    {certificate}
+    location / {{
+      proxy_pass http://up; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_buffering off;
+    }}
+  }}
+}}
+"""
+
+KIND = "type.googleapis.com/envoy.extensions.filters"
+ENVOY = """
+static_resources:
+  listeners:
+  - address: {{socket_address: {{address: 127.0.0.1, port_value: {port}}}}}
+    filter_chains:
+    - filters:
+      - name: envoy.filters.network.http_connection_manager
+        typed_config:
+          "@type": {kind}.network.http_connection_manager.v3.HttpConnectionManager
+          stat_prefix: bench
+          route_config:
+            virtual_hosts:
+            - name: all
+              domains: ["*"]
+              routes: [{{match: {{prefix: "/"}}, route: {{cluster: up, timeout: 0s}}}}]
+          http_filters:
+          - name: envoy.filters.http.router
+            typed_config: {{"@type": {kind}.http.router.v3.Router}}
+  clusters:
+  - name: up
+    type: STATIC
+    load_assignment:
+      cluster_name: up
+      endpoints:
+      - lb_endpoints:
+        - endpoint: {{address: {{socket_address: {{address: 127.0.0.1, port_value: {upstream}}}}}}}
+"""
+
+CONFIG = """
+gate:
+  host: 127.0.0.1
+  port: {port}
+  workers: 1
+  tls: {{enabled: {tls}}}
+admin: {{port: {admin}}}
+journal: {{durability: {durability}}}
+storage: {{directory: {folder}/data-{port}}}
+upstreams:
+  - name: fake
+    provider: openai
+    url: http://127.0.0.1:{upstream}
+    allow_addresses: [127.0.0.0/8]
+"""
+
+
+@dataclass
+class Running:
+    """A server under test."""
+
+    port: int
+    pid: int
+    headers: tuple[str, ...] = ()
+
+
+@contextlib.contextmanager
+def nginx(
+    rig: Rig, upstream: int, *, core: str = GATE_CORE, tls: tuple[Path, Path] | None = None
+) -> Iterator[Running]:
+    """Run nginx as a plain reverse proxy with pooled connections and no log."""
+    binary = shutil.which("nginx") or "/usr/sbin/nginx"
+    port = free_port()
+    config = rig.folder / f"nginx-{port}.conf"
+    shown = f"ssl_certificate {tls[0]}; ssl_certificate_key {tls[1]};" if tls else ""
+    config.write_text(
+        NGINX.format(
+            folder=rig.folder, port=port, upstream=upstream, ssl=" ssl" if tls else "", certificate=shown
+        )
+    )
+    command = [binary, "-c", str(config), "-e", str(rig.folder / "nginx.log")]
+    with running(command, core=core, port=port, log=rig.folder / "nginx.out") as pid:
+        yield Running(port, pid)
+
+
+def envoy_binary() -> str | None:
+    """Return Envoy's program, where the package that carries it is installed."""
+    return shutil.which("envoy") or shutil.which("envoy", path=str(Path(sys.executable).parent))
+
+
+@contextlib.contextmanager
+def envoy(rig: Rig, upstream: int, *, core: str = GATE_CORE) -> Iterator[Running]:
+    """Run Envoy with one worker as a plain reverse proxy."""
+    port = free_port()
+    config = rig.folder / f"envoy-{port}.yaml"
+    config.write_text(ENVOY.format(port=port, upstream=upstream, kind=KIND))
+    command = [str(envoy_binary()), "-c", str(config), "--concurrency", "1", "--log-level", "error"]
+    command += ["--base-id", str(port), "--disable-hot-restart"]
+    with running(command, core=core, port=port, log=rig.folder / "envoy.out") as pid:
+        yield Running(port, pid)
+
+
+@contextlib.contextmanager
+def chatelaine(
+    rig: Rig, upstream: int, *, durability: str, core: str = GATE_CORE, tls: bool = False
+) -> Iterator[Running]:
+    """Run Chatelaine with everything on: key, grants, limits, budget, client context, journal."""
+    port = free_port()
+    config = rig.folder / f"chatelaine-{port}.yaml"
+    config.write_text(
+        CONFIG.format(
+            port=port,
+            admin=free_port(),
+            durability=durability,
+            folder=rig.folder,
+            upstream=upstream,
+            tls=str(tls).lower(),
+        )
+    )
+    command = [str(CHATELAINE), "up", "--config", str(config)]
+    with running(command, core=core, port=port, log=rig.folder / "chatelaine.out") as pid:
+        issued = subprocess.run(
+            [
+                *(str(CHATELAINE), "keys", "issue", "--config", str(config), "--json"),
+                *("--owner", "bench", "--app", "bench", "--models", "gpt-4o-mini", "--operations", "chat"),
+                *("--networks", "127.0.0.0/8", "--requests-per-minute", "1000000000"),
+                *("--tokens-per-minute", "1000000000000", "--parallel", "100000"),
+                *("--spend-per-day", "1000000", "--spend-per-month", "10000000"),
+            ],
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        token = json.loads(issued.stdout)["token"]
+        yield Running(port, pid, (f"authorization: Bearer {token}",))
+
+
+def missing(name: str) -> None:
+    """Say that a rival is not installed and therefore not measured."""
+    say(f"  {name} is not installed here: its rows are left out")
