@@ -93,8 +93,9 @@ class Snapshot:
 class WorkerHello:
     """A gate worker asks for its tables.
 
-    ``serving`` is False until it has opened its journal: then the hub first recovers what a
-    worker of that number left behind. It is True when a worker at work comes back to a new hub.
+    ``serving`` is False until it has had its tables, and it opens its journal and takes traffic
+    only after that: so the hub, before it sends them, can recover what a worker of that number
+    left behind. It is True when a worker at work comes back to a new hub.
     """
 
     worker: WorkerNumber
