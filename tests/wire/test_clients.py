@@ -242,9 +242,9 @@ def test_boto3_bedrock_with_a_bearer_token(gate: House, token: str, monkeypatch:
             "messages": [{"role": "user", "content": "Hello"}],
         }
     )
-    invoked = json.loads(client.invoke_model(modelId=model, body=body)["body"].read())
+    invoked = json.loads(client.invoke_model(modelId=asked["modelId"], body=body)["body"].read())
     assert invoked["content"][0]["text"] == TEXT
-    stream = client.invoke_model_with_response_stream(modelId=model, body=body)["body"]
+    stream = client.invoke_model_with_response_stream(modelId=asked["modelId"], body=body)["body"]
     assert len(list(stream)) == 8
     assert last_ended(gate)["usage"]["input_tokens"] == 9
     client.close()
