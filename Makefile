@@ -1,0 +1,95 @@
+# Chatelaine on a bare Debian 12: every target does its own set-up.
+#   make demo          the product in a minute, on this machine alone
+#   make test          make check, then every test (under 15 minutes)
+#   make check         style, types, floors, house (under 30 seconds)
+#   make run           chatelaine up
+#   make bench NAME=x  one benchmark of bench/; without NAME, their names
+#   make soak          minutes of load; make fuzz: minutes of generated input (MINUTES=n)
+#   make lock          requirements/*.txt and the npm lock anew
+#   make clean         removes what make made; never chatelaine-data/
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory --no-builtin-rules
+
+BIN := .venv/bin
+NPM := tests/wire/npm
+SET_UP := requirements/set_up.sh
+PYTEST := $(BIN)/python -m pytest
+
+.PHONY: help demo run test check lint types floors house bench soak fuzz lock clean debian
+
+help:
+	@sed -n '2,/^$$/s/^# *//p' Makefile
+
+# ── set-up: a stamp for each set, older than its lock only when the lock changed ──
+
+.venv/set-up-%: requirements/%.txt $(SET_UP)
+	@$(SET_UP) python $*
+	@touch $@
+
+# The larger set holds the smaller one in the same versions.
+.venv/set-up-test: requirements/run.txt
+
+$(NPM)/node_modules/set-up: $(NPM)/package-lock.json
+	@$(SET_UP) npm
+	@mkdir -p $(@D) && touch $@
+
+debian:
+	@$(SET_UP) debian
+
+# ── the product ──
+
+demo: .venv/set-up-run
+	@$(BIN)/chatelaine demo
+
+run: .venv/set-up-run
+	@$(BIN)/chatelaine up
+
+# ── checks ──
+
+check: .venv/set-up-test
+	@$(MAKE) --jobs=2 --output-sync=target lint types floors house
+
+lint: .venv/set-up-test
+	@$(BIN)/ruff check --quiet
+	@$(BIN)/ruff format --check --quiet || { $(BIN)/ruff format --check; exit 1; }
+
+types: .venv/set-up-test
+	@$(BIN)/mypy --no-error-summary
+
+floors: .venv/set-up-test
+	@log=$$($(BIN)/lint-imports 2>&1) || { echo "$$log"; exit 1; }
+
+house: .venv/set-up-test
+	@$(PYTEST) tests/test_house.py tests/test_repository.py
+
+test: check debian
+	@$(MAKE) $(NPM)/node_modules/set-up
+	@$(PYTEST) -n 2 --dist loadfile --ignore tests/test_house.py --ignore tests/test_repository.py
+
+soak: .venv/set-up-test debian
+	@$(PYTEST) -m soak $(if $(MINUTES),--minutes $(MINUTES))
+
+fuzz: .venv/set-up-test
+	@$(PYTEST) -m fuzz $(if $(MINUTES),--minutes $(MINUTES))
+
+bench: .venv/set-up-test debian
+	@$(if $(NAME),$(BIN)/python bench/$(NAME).py,echo "make bench NAME=x; x is one of: $(basename $(notdir $(wildcard bench/*.py)))")
+
+# ── upkeep ──
+
+UV := UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv --quiet pip compile --universal --python-version 3.11 \
+	--generate-hashes --no-emit-index-url --no-emit-find-links
+
+lock: .venv/set-up-test
+	@$(UV) pyproject.toml requirements/run.in -o requirements/run.txt $(LOCK)
+	@$(UV) pyproject.toml requirements/run.in requirements/test.in -c requirements/run.txt \
+	    -o requirements/test.txt $(LOCK)
+	@cd $(NPM) && npm install --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund
+
+clean:
+	@rm -rf .venv build dist $(NPM)/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@find src tests bench -name __pycache__ -type d -prune -exec rm -rf {} +
