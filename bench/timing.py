@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 from chatelaine.core.key.identify import identify
 from chatelaine.core.key.roster import Roster
@@ -114,11 +115,16 @@ def identify_classes(samples: int, *, keys: int, seed: int, control: bool) -> tu
 
 
 def main() -> None:
-    """Measure for two sizes of roster and print a table, then one JSON object."""
+    """Measure for three sizes of roster and print a table, then one JSON object.
+
+    With a hundred keys the bar is missed now and then, by the control as often: each kid has a time of
+    its own, some nanoseconds apart (small integers are not allocated, say), and a hundred of them
+    do not average out. Only a row that differs from its control speaks of existence.
+    """
     samples = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
     rows = []
     gc.disable()
-    for keys, control in ((1_000, True), (1_000, False), (20_000, True), (20_000, False)):
+    for keys, control in product((100, 1_000, 20_000), (True, False)):
         found = compare(*identify_classes(samples, keys=keys, seed=keys, control=control))
         what = (
             f"{'control: two sets of unknown kids' if control else 'unknown kid, wrong secret'}, {keys} keys"

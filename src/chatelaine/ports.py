@@ -90,6 +90,13 @@ class KeyStore(Protocol):
         """Return one virtual key, or None."""
         ...
 
+    async def due(self, at: Instant) -> Sequence[VirtualKey]:
+        """Return the keys whose expiry or overlap is over at an instant and that are not ended yet.
+
+        Revoked and expired keys are ended; compromised ones do not expire.
+        """
+        ...
+
     async def add(self, key: VirtualKey) -> None:
         """Add a new virtual key.
 
@@ -120,7 +127,7 @@ class KeyStore(Protocol):
         """Store a version of a provider key, replacing older ones once it is safe.
 
         Raises:
-            StoreConflict: the version exists.
+            StoreConflict: that version or a newer one exists.
         """
         ...
 

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 
+from msgspec import Struct
+
 from chatelaine.model.exchange import Modality, Operation
 from chatelaine.model.words import (
     NEVER,
@@ -164,8 +166,7 @@ class Standing(StrEnum):
     SUSPENDED = "suspended"
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(Struct, frozen=True):
     """The outcome of authentication: the key it names, where there is one, and how it stands."""
 
     standing: Standing

@@ -46,6 +46,6 @@ def make() -> Make:
             issued_at=Instant(1),
             expires_at=None,
         )
-        return replace(key, **fields), token  # type: ignore[arg-type]
+        return replace(key, **fields), token
 
     return made

@@ -17,7 +17,7 @@ PATHS = tuple(paths(LIFECYCLE, longest=8))
 
 Make = Callable[..., tuple[VirtualKey, bytes]]
 
-WALK = tuple[tuple[KeyInput, Transition[KeyState, object]], ...]  # type: ignore[type-var]
+WALK = tuple[tuple[KeyInput, Transition[KeyState, object]], ...]
 
 
 def states(path: WALK) -> list[KeyState]:
