@@ -19,7 +19,7 @@ from typing import Final
 
 from chatelaine.adapters.segment import carried_record, newest_sequence, segment_path
 from chatelaine.core.codec import encode
-from chatelaine.core.journal import SegmentHeader, frame, write_header
+from chatelaine.core.segment import SegmentHeader, frame, write_header
 from chatelaine.model.error import JournalUnavailable
 from chatelaine.model.event import Event, ExchangeEnded, ExchangeOpened
 from chatelaine.model.settings import Durability, JournalSettings

@@ -3,7 +3,7 @@
 from chatelaine.core.limit import EMPTY, admit, release, settle
 from chatelaine.model.exchange import Reservation
 from chatelaine.model.limit import Allowance, Charge, MeterRow, Shortfall
-from chatelaine.model.words import Instant
+from chatelaine.model.words import NEVER, Instant
 
 
 class MemoryMeter:
@@ -23,8 +23,9 @@ class MemoryMeter:
         """Give a reservation back and count what was really used."""
         self._rows[slot] = settle(self.row(slot), charge, now)
 
-    def release(self, slot: int, asked: Reservation, now: Instant) -> None:
+    def release(self, slot: int, asked: Reservation, now: Instant, reserved_at: Instant = NEVER) -> None:
         """Give back the reservation of an exchange that never went upstream."""
+        del reserved_at
         self._rows[slot] = release(self.row(slot), asked, now)
 
     def row(self, slot: int) -> MeterRow:

@@ -15,7 +15,7 @@ from chatelaine.core.limit import admit, release, settle
 from chatelaine.model.error import MeterError
 from chatelaine.model.exchange import Reservation
 from chatelaine.model.limit import Allowance, Charge, MeterRow, Shortfall
-from chatelaine.model.words import Instant, NanoUsd, WorkerNumber
+from chatelaine.model.words import NEVER, Instant, NanoUsd, WorkerNumber
 
 _MAGIC = b"chlnmtr1"
 _HEADER = struct.Struct("<8sq")
@@ -103,8 +103,9 @@ class SharedMeter:
         finally:
             fcntl.flock(self._file, fcntl.LOCK_UN)
 
-    def release(self, slot: int, asked: Reservation, now: Instant) -> None:
+    def release(self, slot: int, asked: Reservation, now: Instant, reserved_at: Instant = NEVER) -> None:
         """Give back the reservation of an exchange that never went upstream."""
+        del reserved_at
         at = self._place(slot)
         fcntl.flock(self._file, fcntl.LOCK_EX)
         try:

@@ -10,8 +10,8 @@ from typing import Final
 import msgspec
 
 from chatelaine.core.codec import decode
-from chatelaine.core.journal import frame as framed
-from chatelaine.core.journal import read_header, unframe
+from chatelaine.core.segment import frame as framed
+from chatelaine.core.segment import read_header, unframe
 from chatelaine.model.error import RecordUnknown, SegmentCorrupt
 from chatelaine.model.event import Event, ExchangeOpened
 from chatelaine.model.exchange import Caller

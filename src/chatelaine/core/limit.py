@@ -12,6 +12,8 @@ MINUTE = 60
 DAY = 86_400
 _DAYS_TO_MARCH_0000 = 719_468
 _DAYS_AN_ERA = 146_097
+_JANUARY = 10
+"""Months from March to January."""
 
 EMPTY = MeterRow(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
 """The row of a key that has used nothing."""
@@ -24,7 +26,7 @@ def month_of(day: int) -> int:
     year_of_era = (day_of_era - day_of_era // 1460 + day_of_era // 36_524 - day_of_era // 146_096) // 365
     day_of_year = day_of_era - (365 * year_of_era + year_of_era // 4 - year_of_era // 100)
     from_march = (5 * day_of_year + 2) // 153
-    year = year_of_era + era * 400 + (from_march >= 10)  # noqa: PLR2004 - January and February
+    year = year_of_era + era * 400 + (from_march >= _JANUARY)
     return (year - 1970) * 12 + (from_march + 2) % 12
 
 

@@ -1,0 +1,1 @@
+"""Provider: Amazon Bedrock, Converse and InvokeModel."""
