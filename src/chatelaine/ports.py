@@ -11,7 +11,7 @@ from chatelaine.model.event import Event
 from chatelaine.model.exchange import Network, ReplyHead, Reservation, UpstreamAddress
 from chatelaine.model.key import ProviderKey, VirtualKey
 from chatelaine.model.limit import Allowance, Charge, Shortfall
-from chatelaine.model.words import Instant, KeyId, ProviderKeyName, UpstreamName
+from chatelaine.model.words import NEVER, Instant, KeyId, ProviderKeyName, UpstreamName
 
 
 class Clock(Protocol):
@@ -53,8 +53,11 @@ class Meter(Protocol):
         """Give a reservation back and count what was really used."""
         ...
 
-    def release(self, slot: int, asked: Reservation, now: Instant) -> None:
-        """Give back the reservation of an exchange that never went upstream."""
+    def release(self, slot: int, asked: Reservation, now: Instant, reserved_at: Instant = NEVER) -> None:
+        """Give back the reservation of an exchange that never went upstream.
+
+        Its tokens go back to the minute of ``reserved_at``; NEVER: to none.
+        """
         ...
 
 
@@ -70,7 +73,11 @@ class Journal(Protocol):
         ...
 
     def when_durable(self, call: Callable[[bool], None]) -> None:
-        """Call back once everything appended so far is durable (True) or is known not to be (False)."""
+        """Call back once everything appended so far is durable (True) or is known not to be (False).
+
+        What was told not to be durable is still written when the disk recovers, so an opening
+        that was refused for it needs its end like any other.
+        """
         ...
 
     @property

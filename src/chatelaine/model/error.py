@@ -123,9 +123,14 @@ class JournalUnavailable(JournalError):
 
 
 class SegmentCorrupt(JournalError):
-    """A journal segment is damaged before its end."""
+    """A journal segment is damaged before its end; ``good`` records could still be read."""
 
     reason: ClassVar[str] = "segment_corrupt"
+
+    def __init__(self, message: str, *, hint: str = "", offset: int = 0, good: int = 0) -> None:
+        super().__init__(message, hint=hint)
+        self.offset = offset
+        self.good = good
 
 
 class RecordUnknown(JournalError):

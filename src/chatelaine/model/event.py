@@ -70,6 +70,8 @@ class ExchangeEnded(Struct, frozen=True):
     upstream_id: str = ""
     """The upstream's own request id."""
     retries: int = 0
+    slot: int = -1
+    """The meter's row that was charged, so that a lost meter can be counted anew; -1: as its opening says."""
 
 
 class ExchangeInterrupted(Struct, frozen=True):
@@ -83,6 +85,8 @@ class ExchangeInterrupted(Struct, frozen=True):
     caller: Caller
     charged: NanoUsd
     """The worst case, since nobody knows what the upstream billed."""
+    slot: int = -1
+    """The meter's row that was charged; -1: as its opening says."""
 
 
 class ExchangeRefused(Struct, frozen=True):

@@ -157,7 +157,7 @@ class UsageSource(StrEnum):
     RESERVED = "reserved"
 
 
-class Usage(Struct, frozen=True):
+class Usage(Struct, frozen=True, omit_defaults=True):
     """What an exchange used; cached and reasoning tokens are contained in input and output."""
 
     input_tokens: int = 0
@@ -172,7 +172,7 @@ class Usage(Struct, frozen=True):
     source: UsageSource = UsageSource.REPORTED
 
 
-class Served(Struct, frozen=True):
+class Served(Struct, frozen=True, omit_defaults=True):
     """What a reply, or one event of a streamed reply, says of itself; empty where it says nothing."""
 
     usage: Usage | None = None

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from chatelaine.model.exchange import RefusalReason, Reservation
-from chatelaine.model.words import NanoUsd
+from chatelaine.model.words import NEVER, Instant, NanoUsd
 
 
 class MeterRow(NamedTuple):
@@ -57,3 +57,17 @@ class Charge(Struct, frozen=True):
     reserved: Reservation
     cost: NanoUsd
     tokens: int
+    reserved_at: Instant = NEVER
+    """When the reservation was taken: tokens not used go back to that minute; NEVER: to none."""
+
+
+class Spent(NamedTuple):
+    """What a key spent in the day and the month that a total was drawn up for."""
+
+    day: int
+    """Days since 1970-01-01 UTC."""
+    day_settled: int
+    """NanoUsd."""
+    month: int
+    """Months since January 1970 UTC."""
+    month_settled: int
