@@ -12,7 +12,7 @@ from pathlib import Path
 
 from chatelaine.core.link import TABLES, Frames, frame
 from chatelaine.model.error import WireError
-from chatelaine.model.key import VirtualKey
+from chatelaine.model.key import KeyState, VirtualKey
 from chatelaine.model.link import (
     LINK_VERSION,
     Acknowledged,
@@ -145,6 +145,7 @@ class HubLink:
             self._parts = []
         self._parts.extend(part.keys)
         if part.last:
+            self._used &= {key.id for key in self._parts if key.state is KeyState.ISSUED}
             self._reception.on_keys(self._parts)
             self._parts = []
             self._arrived(KeysSent, part.epoch)

@@ -1,11 +1,12 @@
 """Frames between our processes: four bytes of length, then ``{"kind": …, "body": …}`` as JSON."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TypeVar, get_args
 
 import msgspec
 
 from chatelaine.model.error import WireError
+from chatelaine.model.key import VirtualKey
 from chatelaine.model.link import (
     FRAME_LIMIT,
     Command,
@@ -18,6 +19,8 @@ from chatelaine.model.link import (
 )
 
 _PREFIX = 4
+_PART = 512 * 1024
+"""Bytes of keys in one part: few enough that the loop has its turn between two of them."""
 _Orders = TypeVar("_Orders", WorkerOrders, HubOrders)
 
 FROM_CLIENTS = frozenset({kind.__name__ for kind in (*get_args(WorkerMessage), *get_args(Command))})
@@ -55,6 +58,21 @@ def frame(message: Message) -> bytes:
             hint="split what is sent",
         )
     return len(body).to_bytes(_PREFIX, "big") + body
+
+
+def split(keys: Iterable[VirtualKey]) -> Iterator[tuple[VirtualKey, ...]]:
+    """Yield keys in parts that each fit a frame, however long their grants are."""
+    part: list[VirtualKey] = []
+    size = 0
+    for key in keys:
+        own = len(_ENCODER.encode(key))
+        if part and size + own > _PART:
+            yield tuple(part)
+            part, size = [], 0
+        part.append(key)
+        size += own
+    if part:
+        yield tuple(part)
 
 
 class Frames:

@@ -7,9 +7,8 @@ acknowledges each epoch. A command line sends one command at a time and reads on
 from dataclasses import dataclass
 from datetime import timedelta
 
-from chatelaine.model.key import Grant, KeyInput, VirtualKey
+from chatelaine.model.key import KeyInput, KeyRequest, ProviderKeySummary, VirtualKey
 from chatelaine.model.words import (
-    AppName,
     Epoch,
     Instant,
     KeyId,
@@ -172,18 +171,12 @@ class SettingsSent:
     digest: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class IssueKey:
     """Issue a virtual key."""
 
-    env: str
-    owner: OwnerId
-    app: AppName
-    contact: str
-    grant: Grant
+    asked: KeyRequest
     by: str
-    lifetime: timedelta | None = None
-    """None: as the settings say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,9 +207,8 @@ class RotateKey:
 
     key: KeyId
     by: str
+    overlap: timedelta
     reason: str = ""
-    overlap: timedelta | None = None
-    """None: as the settings say."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -289,21 +281,10 @@ class KeyIssuedTold:
 
 
 @dataclass(frozen=True, slots=True)
-class ProviderKeyTold:
-    """A provider key without its value."""
-
-    name: ProviderKeyName
-    owner: OwnerId
-    version: int
-    kek: str
-    created_at: Instant
-
-
-@dataclass(frozen=True, slots=True)
 class ProviderKeysTold:
     """Provider keys, and how far the change that was asked for has come."""
 
-    provider_keys: tuple[ProviderKeyTold, ...]
+    provider_keys: tuple[ProviderKeySummary, ...]
     reach: Reach | None = None
 
 
