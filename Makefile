@@ -5,8 +5,8 @@
 #   make run           chatelaine up
 #   make bench NAME=x  one benchmark of bench/; without NAME, their names
 #   make soak          minutes of load; make fuzz: minutes of generated input (MINUTES=n)
-#   make lock          requirements/*.txt and the npm lock anew
-#   make clean         removes what make made; never chatelaine-data/
+#   make lock          requirements/*.txt and the npm lock anew (LOCK=--upgrade for newer versions)
+#   make clean         removes what the other targets left here; never chatelaine-data/
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -30,8 +30,9 @@ help:
 	@$(SET_UP) python $*
 	@touch $@
 
-# The larger set holds the smaller one in the same versions.
+# A larger set holds the smaller ones in the same versions.
 .venv/set-up-test: requirements/run.txt
+.venv/set-up-bench: requirements/test.txt
 
 $(NPM)/node_modules/set-up: $(NPM)/package-lock.json
 	@$(SET_UP) npm
@@ -76,7 +77,7 @@ soak: .venv/set-up-test debian
 fuzz: .venv/set-up-test
 	@$(PYTEST) -m fuzz $(if $(MINUTES),--minutes $(MINUTES))
 
-bench: .venv/set-up-test debian
+bench: .venv/set-up-bench debian
 	@$(if $(NAME),$(BIN)/python bench/$(NAME).py,echo "make bench NAME=x; x is one of: $(basename $(notdir $(wildcard bench/*.py)))")
 
 # ── upkeep ──
@@ -88,6 +89,7 @@ lock: .venv/set-up-test
 	@$(UV) pyproject.toml requirements/run.in -o requirements/run.txt $(LOCK)
 	@$(UV) pyproject.toml requirements/run.in requirements/test.in -c requirements/run.txt \
 	    -o requirements/test.txt $(LOCK)
+	@$(UV) pyproject.toml $(wildcard requirements/*.in) -c requirements/test.txt -o requirements/bench.txt $(LOCK)
 	@cd $(NPM) && npm install --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund
 
 clean:

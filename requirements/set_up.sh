@@ -88,7 +88,7 @@ set_up_npm() {
 }
 
 case ${1:-} in
-    python) set_up_python "${2:?which set: run or test}" ;;
+    python) set_up_python "${2:?which set: run, test or bench}" ;;
     debian) set_up_debian ;;
     npm) set_up_npm ;;
     *) quit "set_up.sh python SET | debian | npm" ;;
