@@ -52,7 +52,7 @@ run: .venv/set-up-run
 # ── checks ──
 
 check: .venv/set-up-test
-	@$(MAKE) --jobs=2 --output-sync=target lint types floors house
+	@$(MAKE) --jobs=2 --keep-going --output-sync=target lint types floors house
 
 lint: .venv/set-up-test
 	@$(BIN)/ruff check --quiet
