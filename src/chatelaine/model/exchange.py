@@ -55,6 +55,8 @@ class NetworkClass(IntFlag):
     VPN = 2
     TOR = 4
     BIG_CLOUD = 8
+    PROXY = 16
+    """A public or residential proxy: only the operator's own tables know these."""
 
 
 class Network(Struct, frozen=True):

@@ -79,10 +79,10 @@ def test_version_1_is_refused_by_name() -> None:
         parse(b"PROXY TCP4 203.0.113.9 10.0.0.1 4711 443\r\n")
 
 
-@given(st.binary(max_size=60), st.booleans())
-def test_no_bytes_raise_anything_but_a_wire_error(data: bytes, signed: bool) -> None:
+@given(st.binary(max_size=60), st.sampled_from([b"", SIGNATURE]))
+def test_no_bytes_raise_anything_but_a_wire_error(data: bytes, start: bytes) -> None:
     try:
-        found = parse(SIGNATURE + data if signed else data)
+        found = parse(start + data)
     except WireError:
         return
-    assert found is None or found.consumed <= len(data) + len(SIGNATURE)
+    assert found is None or found.consumed <= len(start + data)

@@ -6,7 +6,6 @@ same ``Client`` while names and the values that matter stay the same.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from hashlib import sha256
 from operator import itemgetter
 from typing import NamedTuple, TypeVar
@@ -256,7 +255,7 @@ def _clean_greeting(greeting: Greeting, reader: Reader) -> Greeting:
     name, alpn = reader.clean(greeting.server_name, 255), reader.clean(greeting.alpn, 128)
     if (name, alpn) == (greeting.server_name, greeting.alpn):
         return greeting
-    return replace(greeting, server_name=name, alpn=alpn)
+    return Greeting(greeting.ja4, greeting.tls_version, alpn, name)
 
 
 def _names_sdk(name: str) -> bool:
