@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatelaine.adapters.address_file import ClassList, MmdbFile, open_table
-from chatelaine.adapters.geo import AddressTables, Ipv4Table, embedded
+from chatelaine.adapters.geo import AddressTables
+from chatelaine.adapters.geo.book import Ipv4Table, embedded
+from chatelaine.adapters.geo.file import ClassList, MmdbFile, open_table
 from chatelaine.model.error import TableError
 from chatelaine.model.exchange import Network, NetworkClass
 from chatelaine.model.settings import AddressSettings

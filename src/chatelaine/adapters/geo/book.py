@@ -15,7 +15,7 @@ from socket import AF_INET, inet_pton
 from sys import byteorder
 from typing import Final, NamedTuple
 
-from chatelaine.adapters.address_file import (
+from chatelaine.adapters.geo.file import (
     MMDB_FAULTS,
     MMDB_HINT,
     Lookup,
