@@ -108,7 +108,7 @@ def tell_ending(rest: bytes) -> Ending:
     A record that is cut short, or followed by zeros to the end, is what a crash or a power loss
     leaves (TORN). Anything else, and any whole record further on, is damage (BROKEN).
     """
-    if next_frame(rest, 1) is not None:
+    if next_frame(rest, FRAME_SIZE) is not None:
         return Ending.BROKEN
     # No payload ends in a zero byte, so zeros at the end were never written.
     return unframe(rest.rstrip(b"\0")).ending
@@ -128,7 +128,7 @@ def salvage(body: bytes) -> list[Unframed]:
     """Return every run of whole frames in damaged bytes, offsets counted from the start of ``body``."""
     runs = [unframe(body)]
     while runs[-1].end < len(body):
-        start = next_frame(body, runs[-1].end + 1)
+        start = next_frame(body, runs[-1].end + FRAME_SIZE)
         if start is None:
             break
         runs.append(unframe(body, start))

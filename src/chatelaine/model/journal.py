@@ -38,7 +38,8 @@ class OpenExchange(Struct, frozen=True):
     opened_at: Instant
     caller: Caller
     slot: int
-    reserved: NanoUsd
+    cost: NanoUsd
+    """What was reserved for it: the worst case."""
 
 
 class Carried(Struct, frozen=True):
