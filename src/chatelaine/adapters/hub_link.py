@@ -68,6 +68,7 @@ class HubLink:
         self._standing: WorkerStanding | None = None
         self._used: set[KeyId] = set()
         self._settings_digest = ""
+        self._heard = False
         self._missing = {KeysSent, SecretsSent, SettingsSent}
         self._writer: asyncio.StreamWriter | None = None
 
@@ -75,15 +76,12 @@ class HubLink:
         """Keep the line until cancelled."""
         pause = _FIRST_PAUSE
         while True:
-            try:
+            self._heard = False
+            with suppress(OSError):
                 reader, writer = await asyncio.open_unix_connection(str(self._socket))
-            except OSError:
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, _LONGEST_PAUSE)
-                continue
-            pause = _FIRST_PAUSE
-            await self._hold(reader, writer)
-            await asyncio.sleep(_FIRST_PAUSE)
+                await self._hold(reader, writer)
+            pause = _FIRST_PAUSE if self._heard else min(pause * 2, _LONGEST_PAUSE)
+            await asyncio.sleep(pause)
 
     def report_used(self, kid: KeyId) -> None:
         """Tell the hub that an issued key was used; told again after a lost line until it is active."""
@@ -111,7 +109,8 @@ class HubLink:
                 await writer.wait_closed()
 
     def _greet(self) -> None:
-        self._send(WorkerHello(self._worker, os.getpid(), LINK_VERSION, self.complete.is_set()))
+        serving = self.complete.is_set()
+        self._send(WorkerHello(self._worker, os.getpid(), os.getppid(), LINK_VERSION, serving))
         if self._standing is not None:
             self._send(self._standing)
         for kid in self._used:
@@ -122,6 +121,7 @@ class HubLink:
         with suppress(OSError, WireError):
             while data := await reader.read(_READ):
                 for message in frames.feed(data):
+                    self._heard = True
                     self._take(message)
 
     def _take(self, message: Message) -> None:

@@ -35,6 +35,8 @@ class SharedMeter:
         self._shared = struct.Struct(f"<{_SHARED}q")
         self._own = struct.Struct("<2q")
         self._own_at = (_SHARED + 2 * worker) * 8
+        self.begun_anew = False
+        """Whether this start found no meter, or one for another number of workers."""
         try:
             self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             self._prepare()
@@ -50,6 +52,7 @@ class SharedMeter:
             head = os.pread(self._file, _HEADER.size, 0)
             if head != _HEADER.pack(_MAGIC, self._columns):
                 # Another number of workers, or no meter at all: begun anew, rebuilt by the hub.
+                self.begun_anew = True
                 os.ftruncate(self._file, 0)
                 os.ftruncate(self._file, _HEADER_SIZE + _GROWTH * self._row.size)
                 os.pwrite(self._file, _HEADER.pack(_MAGIC, self._columns), 0)

@@ -72,7 +72,7 @@ LABELS: Mapping[str, frozenset[str]] = {
     "direction": frozenset({"input", "output", "cached", "cache_write", "audio_input", "audio_output"}),
     "class": frozenset({"connect", "timeout", "broken", "refused", "tls", "address", "4xx", "429", "5xx"}),
     "state": frozenset(KeyState),
-    "result": frozenset({"applied", "refused"}),
+    "result": frozenset({"ok", "refused"}),
     "process": frozenset({"hub", "gate"}),
     "standing": frozenset({"ready", "starting", "draining", "missing"}),
     "kind": frozenset({"opened", "ended", "interrupted", "refused", "key", "admin"}),

@@ -99,6 +99,8 @@ class WorkerHello:
 
     worker: WorkerNumber
     pid: int
+    supervisor: int
+    """Its parent's process id: a worker that outlives its supervisor is not the new hub's."""
     version: int
     serving: bool
 
@@ -207,8 +209,9 @@ class RotateKey:
 
     key: KeyId
     by: str
-    overlap: timedelta
     reason: str = ""
+    overlap: timedelta | None = None
+    """None: as the settings say."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -132,6 +132,8 @@ class _Connection:
     async def _greet(self, hello: WorkerHello) -> None:
         if hello.version != LINK_VERSION:
             raise WireError(f"worker {hello.worker} speaks version {hello.version}, not {LINK_VERSION}")
+        if hello.supervisor != os.getppid():
+            raise WireError(f"worker {hello.worker} belongs to another supervisor")
         if self._line is not None or not 1 <= hello.worker <= self._switchboard.workers:
             raise WireError(f"a hello of worker {hello.worker} is not expected here")
         if not hello.serving:

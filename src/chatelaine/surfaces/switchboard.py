@@ -66,18 +66,11 @@ class Line:
 class Switchboard:
     """Pushes tables over all lines."""
 
-    def __init__(
-        self,
-        keys: Iterable[VirtualKey],
-        secrets: Mapping[ProviderKeyName, bytes],
-        *,
-        settings_digest: str,
-        workers: int,
-    ) -> None:
+    def __init__(self, keys: Iterable[VirtualKey], *, settings_digest: str, workers: int) -> None:
         self.epoch = Epoch(1)
         self.keys: dict[KeyId, VirtualKey] = {key.id: key for key in keys}
         self.workers = workers
-        self._secrets = dict(secrets)
+        self._secrets: dict[ProviderKeyName, bytes] = {}
         self._settings_digest = settings_digest
         self._lines: dict[WorkerNumber, Line] = {}
         self._waiting: set[asyncio.Future[None]] = set()

@@ -1,0 +1,68 @@
+"""What the hub shows of the whole service: why it is not ready, and what all processes have counted."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from chatelaine import __version__
+from chatelaine.adapters.prices import load_prices
+from chatelaine.adapters.telemetry import Tally, exposition
+from chatelaine.catalog import providers
+from chatelaine.core.metric import BUILD, KEYS, WORKERS
+from chatelaine.model.key import KeyState
+from chatelaine.model.link import WorkerTold
+from chatelaine.model.settings import Settings
+from chatelaine.surfaces.switchboard import Switchboard
+
+STANDINGS = ("ready", "starting", "draining", "missing")
+
+
+def label_values(settings: Settings) -> dict[str, frozenset[str]]:
+    """Return the values that labels may have by cards and settings."""
+    cards = [provider.card for provider in providers().values()]
+    return {
+        "provider": frozenset(str(card.id) for card in cards),
+        "route": frozenset(route.path for card in cards for route in card.routes),
+        "upstream": frozenset(str(upstream.name) for upstream in settings.upstreams),
+        "model": frozenset(row.model.rstrip("*") for row in load_prices(settings.prices.file).rows),
+        "version": frozenset({__version__}),
+    }
+
+
+def worker_reasons(workers: Sequence[WorkerTold]) -> list[str]:
+    """Return why the gate workers do not let the service be ready."""
+    found = []
+    for one in workers:
+        standing = _standing(one)
+        if standing != "ready":
+            found.append(f"worker {one.worker} is {standing}")
+        elif not one.journal:
+            found.append(f"worker {one.worker} cannot write its journal")
+    return found
+
+
+def _standing(one: WorkerTold) -> str:
+    if not one.connected:
+        return "missing"
+    if one.draining:
+        return "draining"
+    return "ready" if one.ready else "starting"
+
+
+def metrics_text(own: Tally, switchboard: Switchboard, configured: Mapping[str, frozenset[str]]) -> str:
+    """Return the metrics of hub and workers, added up, in Prometheus' text format."""
+    total = Tally(configured)
+    _show_now(own, switchboard)
+    total.merge(own.snapshot())
+    for line in switchboard.lines:
+        total.merge(line.snapshot)
+    return exposition(total.snapshot())
+
+
+def _show_now(own: Tally, switchboard: Switchboard) -> None:
+    own.show(BUILD, __version__, value=1)
+    states = Counter(key.state for key in switchboard.keys.values())
+    for state in KeyState:
+        own.show(KEYS, state, value=states[state])
+    standings = Counter(_standing(one) for one in switchboard.told())
+    for standing in STANDINGS:
+        own.show(WORKERS, standing, value=standings[standing])

@@ -1,0 +1,329 @@
+"""The hub: keeps the keys, pushes tables to the gates, closes what dead workers left, counts."""
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import uvicorn
+
+from chatelaine.adapters.journal import SegmentJournal
+from chatelaine.adapters.log import set_up
+from chatelaine.adapters.meter import SharedMeter
+from chatelaine.adapters.sqlite import SqliteKeyStore, open_key_store
+from chatelaine.adapters.telemetry import Tally
+from chatelaine.app.census import label_values, metrics_text, worker_reasons
+from chatelaine.app.commands import Clerk
+from chatelaine.app.difference import changes, digest, split_by_restart
+from chatelaine.app.locks import hub_lock
+from chatelaine.app.orders import take_orders, watch_supervisor
+from chatelaine.app.recovery import HUB, compress_closed, durable, rebuild_totals, recover_worker
+from chatelaine.app.wire import CLOCK, ENTROPY, Places, peppers, read_settings, sealer
+from chatelaine.core.metric import KEY_CHANGE, RELOAD_FAILURES, RELOADS
+from chatelaine.model.error import ChatelaineError, JournalError, StoreError
+from chatelaine.model.event import AdminActed
+from chatelaine.model.link import (
+    Command,
+    HubOrders,
+    Reach,
+    ReadStatus,
+    ReloadSettings,
+    Reply,
+    SettingsTold,
+    StatusTold,
+    WorkerHello,
+)
+from chatelaine.model.words import SECOND, KeyId
+from chatelaine.services.key import KeyKeeper
+from chatelaine.surfaces.api import Vitals, admin_application
+from chatelaine.surfaces.control import ControlServer, Desk
+from chatelaine.surfaces.switchboard import Line, Switchboard
+
+log = logging.getLogger("chatelaine.hub")
+
+_SWEEP = 1.0
+"""Seconds between looks at what expires, what can be compressed and how the clock goes."""
+_COMPRESS = 30.0
+_LOCK_PATIENCE = 10.0
+"""Seconds a hub waits for the one before it, or a command that works on the store, to be done."""
+
+_JUMP = 2 * SECOND
+"""The wall clock may differ so much from the steady one between two looks."""
+
+
+@dataclass(slots=True)
+class _Stores:
+    """The files the hub holds open."""
+
+    store: SqliteKeyStore
+    journal: SegmentJournal
+    meter: SharedMeter
+
+    def close(self) -> None:
+        self.journal.close()
+        self.meter.close()
+        self.store.close()
+
+
+class Hub:
+    """The life of the hub."""
+
+    def __init__(self, orders: HubOrders) -> None:
+        self._orders = orders
+        self._places = Places(Path(orders.storage))
+        self._settings = read_settings(orders.settings_path, orders.overrides)
+        self._started_at = CLOCK.now()
+        self._stop = asyncio.Event()
+        self._configured = label_values(self._settings)
+        self._tally = Tally(self._configured)
+        self._used: set[KeyId] = set()
+        self._use_noted = asyncio.Event()
+        self._store_fault = ""
+
+    async def run(self) -> None:
+        """Serve until told to stop.
+
+        Raises:
+            ChatelaineError: store, journal, meter or secrets cannot be used.
+        """
+        self._watch()
+        with hub_lock(self._places.root, patience=_LOCK_PATIENCE):
+            stores = self._open()
+            try:
+                await self._prepare(stores)
+                await self._serve()
+            finally:
+                stores.close()
+
+    def _watch(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
+        loop.add_signal_handler(signal.SIGHUP, self._reload_by_signal)
+        watch_supervisor(self._stop.set)
+
+    def _open(self) -> _Stores:
+        return _Stores(
+            open_key_store(self._places.store),
+            SegmentJournal(self._places.journal, HUB, self._settings.journal, CLOCK),
+            SharedMeter(self._places.meter, HUB, self._orders.workers),
+        )
+
+    async def _prepare(self, stores: _Stores) -> None:
+        self._journal, self._meter = stores.journal, stores.meter
+        keys = await stores.store.keys()
+        if stores.meter.begun_anew:
+            slots = {key.id: key.slot for key in keys}
+            now = CLOCK.now()
+            await asyncio.to_thread(rebuild_totals, self._places.journal, stores.meter, slots, now=now)
+        switchboard = Switchboard(keys, settings_digest=digest(self._settings), workers=self._orders.workers)
+        keeper = KeyKeeper(
+            store=stores.store,
+            clock=CLOCK,
+            entropy=ENTROPY,
+            sealer=sealer(self._settings, self._places),
+            peppers=peppers(self._settings, self._places),
+            record=stores.journal.append,
+            publish=switchboard.publish,
+            publish_provider_keys=switchboard.publish_secrets,
+        )
+        switchboard.publish_secrets(await keeper.open_provider_keys())
+        self._keeper, self._switchboard = keeper, switchboard
+        self._clerk = Clerk(keeper, self._settings, self)
+
+    async def _serve(self) -> None:
+        desk = Desk(
+            answer=self._answer, recover=self._recover, note_used=self._note_used, gone=self._note_gone
+        )
+        control = ControlServer(self._places.socket, self._switchboard, desk)
+        await control.start()
+        tasks = [
+            asyncio.create_task(work)
+            for work in (self._serve_admin(), self._sweep(), self._mark_used(), self._compress())
+        ]
+        stopping = asyncio.create_task(self._stop.wait())
+        try:
+            done, _ = await asyncio.wait([*tasks, stopping], return_when=asyncio.FIRST_COMPLETED)
+            for task in done - {stopping}:
+                task.result()
+        finally:
+            for task in (*tasks, stopping):
+                task.cancel()
+            await control.close()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    # What the socket's server asks.
+
+    async def _answer(self, command: Command) -> Reply:
+        if isinstance(command, ReadStatus):
+            return self._status()
+        if isinstance(command, ReloadSettings):
+            return self._reload(command.by)
+        reply = await self._clerk.carry_out(command)
+        await durable(self._journal)
+        return reply
+
+    async def reach(self) -> Reach:
+        """Wait until every worker has what was published, and return how many have."""
+        reach = await self._switchboard.reach()
+        self._tally.observe(KEY_CHANGE, value=reach.took_ms / 1000)
+        return reach
+
+    async def _recover(self, hello: WorkerHello) -> None:
+        try:
+            closed = await recover_worker(hello.worker, self._places.journal, self._journal, self._meter)
+        except (JournalError, OSError) as fault:
+            # The worker comes again and again until its predecessor's exchanges are closed.
+            log.error("a worker cannot be recovered", extra={"worker": hello.worker, "fault": str(fault)})  # noqa: TRY400 - told, not traced
+            raise ConnectionAbortedError(str(fault)) from fault
+        if closed:
+            log.warning("exchanges were interrupted", extra={"worker": hello.worker, "exchanges": closed})
+            self._note("recover", "hub", "done", f"worker {hello.worker}: {closed} exchanges interrupted")
+
+    def _note_used(self, kid: KeyId) -> None:
+        self._used.add(kid)
+        self._use_noted.set()
+
+    def _note_gone(self, line: Line) -> None:
+        # What a worker has counted stays counted after it is gone; a worker that comes back tells all anew.
+        if _gone(line.hello.pid):
+            self._tally.merge_counted(line.snapshot)
+
+    def _status(self) -> StatusTold:
+        return StatusTold(
+            pid=os.getpid(),
+            started_at=self._started_at,
+            epoch=self._switchboard.epoch,
+            keys=len(self._switchboard.keys),
+            workers=self._switchboard.told(),
+            reasons=tuple(self._reasons()),
+        )
+
+    def _reasons(self) -> Sequence[str]:
+        found = worker_reasons(self._switchboard.told())
+        if not self._journal.available:
+            found.append(f"the hub's journal cannot be written: {self._journal.failure}")
+        if self._store_fault:
+            found.append(f"the store of keys: {self._store_fault}")
+        if self._stop.is_set():
+            found.append("the hub is stopping")
+        return found
+
+    # Settings.
+
+    def _reload_by_signal(self) -> None:
+        with suppress(ChatelaineError):
+            self._reload("SIGHUP")
+
+    def _reload(self, by: str) -> SettingsTold:
+        try:
+            settings = read_settings(self._orders.settings_path, self._orders.overrides)
+            configured = label_values(settings)
+        except ChatelaineError as fault:
+            self._tally.count(RELOAD_FAILURES)
+            self._tally.count(RELOADS, "refused")
+            log.error("the settings are kept as they were", extra={"fault": str(fault)})  # noqa: TRY400 - told, not traced
+            self._note("reload", by, "refused", fault.reason)
+            raise
+        changed, at_restart = split_by_restart(changes(self._settings, settings))
+        self._settings, self._configured = settings, configured
+        self._clerk = Clerk(self._keeper, settings, self)
+        self._tally.count(RELOADS, "ok")
+        self._note("reload", by, "done", ", ".join((*changed, *at_restart)))
+        log.info("the settings were read again", extra={"changed": changed, "at_restart": at_restart})
+        self._switchboard.publish_settings(digest(settings))
+        return SettingsTold(changed, at_restart)
+
+    def _note(self, action: str, by: str, outcome: str, detail: str) -> None:
+        try:
+            self._journal.append(AdminActed(CLOCK.now(), action, by, outcome, detail))
+        except JournalError as fault:
+            log.error("an event cannot be recorded", extra={"action": action, "fault": str(fault)})  # noqa: TRY400 - told, not traced
+
+    # Looking after.
+
+    async def _sweep(self) -> None:
+        """End keys whose time is over, and note jumps of the clock."""
+        offset = CLOCK.now() - CLOCK.elapsed()
+        while True:
+            await asyncio.sleep(_SWEEP)
+            before, offset = offset, CLOCK.now() - CLOCK.elapsed()
+            if abs(offset - before) > _JUMP:
+                detail = f"{(offset - before) / SECOND:+.1f} s"
+                log.warning("the clock jumped", extra={"by": detail})
+                self._note("clock_jumped", "hub", "noted", detail)
+            try:
+                await self._keeper.expire_due(CLOCK.now())
+                self._store_fault = ""
+            except (StoreError, JournalError) as fault:
+                self._store_fault = fault.message
+                log.error("keys that are due cannot be ended", extra={"fault": str(fault)})  # noqa: TRY400 - told, not traced
+
+    async def _mark_used(self) -> None:
+        while True:
+            await self._use_noted.wait()
+            self._use_noted.clear()
+            used, self._used = self._used, set()
+            try:
+                await self._keeper.mark_used(used)
+            except (StoreError, JournalError) as fault:
+                # The gate tells of the key again when its line is next made.
+                log.error("first uses cannot be noted", extra={"fault": str(fault)})  # noqa: TRY400 - told, not traced
+
+    async def _compress(self) -> None:
+        while True:
+            try:
+                await asyncio.to_thread(compress_closed, self._places.journal)
+            except OSError as fault:
+                log.warning("closed segments cannot be compressed", extra={"fault": str(fault)})
+            await asyncio.sleep(_COMPRESS)
+
+    async def _serve_admin(self) -> None:
+        vitals = Vitals(self._reasons, lambda: metrics_text(self._tally, self._switchboard, self._configured))
+        config = uvicorn.Config(
+            admin_application(vitals), log_config=None, access_log=False, lifespan="off", loop="none"
+        )
+        listening = socket.socket(fileno=self._orders.admin_fd)
+        await _AdminServer(config).serve(sockets=[listening])
+
+
+class _AdminServer(uvicorn.Server):
+    """The admin port's server; signals are the hub's own to hear."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the signals as they are."""
+        yield
+
+
+def _gone(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    return (
+        Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(") ")[2][:1] == "Z"
+    )
+
+
+def main() -> None:
+    """Run the hub on the orders that stand on its standard input."""
+    set_up()
+    try:
+        asyncio.run(_run(take_orders(HubOrders)))
+    except ChatelaineError as fault:
+        log.critical("the hub cannot run", extra={"fault": str(fault)})
+        raise SystemExit(3) from fault
+
+
+async def _run(orders: HubOrders) -> None:
+    await Hub(orders).run()
+
+
+if __name__ == "__main__":
+    main()
