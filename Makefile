@@ -77,8 +77,13 @@ soak: .venv/set-up-test debian
 fuzz: .venv/set-up-test
 	@$(PYTEST) -m fuzz $(if $(MINUTES),--minutes $(MINUTES))
 
+ifdef NAME
 bench: .venv/set-up-bench debian
-	@$(if $(NAME),$(BIN)/python bench/$(NAME).py,echo "make bench NAME=x; x is one of: $(basename $(notdir $(wildcard bench/*.py)))")
+	@$(BIN)/python bench/$(NAME).py
+else
+bench:
+	@grep --no-filename --only-matching 'make bench NAME=[a-z_]*' bench/*.py | sort -u
+endif
 
 # ── upkeep ──
 
