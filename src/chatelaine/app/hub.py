@@ -12,7 +12,7 @@ from pathlib import Path
 
 import uvicorn
 
-from chatelaine.adapters.journal import SegmentJournal
+from chatelaine.adapters.journal import SegmentJournal, compress_closed
 from chatelaine.adapters.log import set_up
 from chatelaine.adapters.meter import SharedMeter
 from chatelaine.adapters.sqlite import SqliteKeyStore, open_key_store
@@ -22,7 +22,7 @@ from chatelaine.app.commands import Clerk
 from chatelaine.app.difference import changes, digest, split_by_restart
 from chatelaine.app.locks import hub_lock
 from chatelaine.app.orders import take_orders, watch_supervisor
-from chatelaine.app.recovery import HUB, compress_closed, durable, rebuild_totals, recover_worker
+from chatelaine.app.recovery import HUB, durable, rebuild_totals, recover_worker
 from chatelaine.app.wire import CLOCK, ENTROPY, Places, peppers, read_settings, sealer
 from chatelaine.core.metric import KEY_CHANGE, RELOAD_FAILURES, RELOADS
 from chatelaine.model.error import ChatelaineError, JournalError, StoreError
@@ -84,6 +84,7 @@ class Hub:
         self._used: set[KeyId] = set()
         self._use_noted = asyncio.Event()
         self._store_fault = ""
+        self._recovering = asyncio.Lock()
 
     async def run(self) -> None:
         """Serve until told to stop.
@@ -176,7 +177,7 @@ class Hub:
 
     async def _recover(self, hello: WorkerHello) -> None:
         try:
-            closed = await recover_worker(hello.worker, self._places.journal, self._journal, self._meter)
+            closed = await recover_worker(hello.worker, self._places.journal, self._meter)
         except (JournalError, OSError) as fault:
             # The worker comes again and again until its predecessor's exchanges are closed.
             log.error("a worker cannot be recovered", extra={"worker": hello.worker, "fault": str(fault)})  # noqa: TRY400 - told, not traced
@@ -286,7 +287,12 @@ class Hub:
     async def _serve_admin(self) -> None:
         vitals = Vitals(self._reasons, lambda: metrics_text(self._tally, self._switchboard, self._configured))
         config = uvicorn.Config(
-            admin_application(vitals), log_config=None, access_log=False, lifespan="off", loop="none"
+            admin_application(vitals),
+            log_config=None,
+            access_log=False,
+            log_level="warning",
+            lifespan="off",
+            loop="none",
         )
         listening = socket.socket(fileno=self._orders.admin_fd)
         await _AdminServer(config).serve(sockets=[listening])
