@@ -7,6 +7,7 @@ then is its successor sent its tables, without which it opens no journal and tak
 import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 from chatelaine.adapters.journal import SegmentJournal, read_segments, recover
@@ -15,8 +16,8 @@ from chatelaine.adapters.meter import SharedMeter
 from chatelaine.app.wire import CLOCK
 from chatelaine.model.error import JournalError, JournalUnavailable
 from chatelaine.model.event import Event, ExchangeEnded, ExchangeInterrupted
-from chatelaine.model.journal import OpenExchange
-from chatelaine.model.words import SECOND, ExchangeId, Instant, KeyId, NanoUsd, WorkerNumber
+from chatelaine.model.words import SECOND, Instant, KeyId, NanoUsd, WorkerNumber
+from chatelaine.services.event import interrupt
 
 HUB = WorkerNumber(0)
 _DAY = 86_400 * SECOND
@@ -35,16 +36,11 @@ async def recover_worker(worker: WorkerNumber, directory: Path, meter: SharedMet
 
 def _recover(worker: WorkerNumber, directory: Path, meter: SharedMeter) -> int:
     now = CLOCK.now()
-    slots: dict[ExchangeId, int] = {}
-
-    def close(one: OpenExchange) -> ExchangeInterrupted:
-        slots[one.exchange] = one.slot
-        return ExchangeInterrupted(now, one.exchange, worker, one.caller, one.reserved)
 
     def charge(end: ExchangeInterrupted) -> None:
-        meter.charge(slots[end.exchange], end.charged, now)
+        meter.charge(end.slot, end.charged, now)
 
-    ends = recover(directory, worker, now, close, charge)
+    ends = recover(directory, worker, now, partial(interrupt, now=now), charge)
     meter.clear_worker(worker)
     return len(ends)
 

@@ -1,19 +1,17 @@
 """The journal on disk: who writes it, who reads it, and who looks after it."""
 
-from chatelaine.adapters.journal.care import check, compress_closed, mend, write_ends
+from chatelaine.adapters.journal.care import check, compress_closed, mend, recover
 from chatelaine.adapters.journal.place import workers
 from chatelaine.adapters.journal.reader import Tail, read_segments
 from chatelaine.adapters.journal.segment_journal import SegmentJournal
-from chatelaine.adapters.journal.writer import SegmentWriter
 
 __all__ = [
     "SegmentJournal",
-    "SegmentWriter",
     "Tail",
     "check",
     "compress_closed",
     "mend",
     "read_segments",
+    "recover",
     "workers",
-    "write_ends",
 ]

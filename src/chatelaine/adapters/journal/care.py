@@ -4,7 +4,7 @@ import gzip
 import os
 import shutil
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
@@ -26,8 +26,8 @@ from chatelaine.core.codec import encode
 from chatelaine.core.journal import HEADER_SIZE, frame, header, mended, read_header
 from chatelaine.model.error import JournalError
 from chatelaine.model.event import ExchangeInterrupted
-from chatelaine.model.journal import Position, SegmentHeader
-from chatelaine.model.words import NEVER, Instant
+from chatelaine.model.journal import OpenExchange, Position, SegmentHeader
+from chatelaine.model.words import NEVER, Instant, WorkerNumber
 
 _LEVEL: Final = 6
 _CHUNK: Final = 1 << 20
@@ -36,19 +36,36 @@ _GZIP: Final = 31
 """zlib's word for a gzip stream with the largest window."""
 
 
-def write_ends(writer: SegmentWriter, ends: Sequence[ExchangeInterrupted], now: Instant) -> None:
-    """Write the ends of what a dead worker left open to its own journal; they are then on the disk.
+def recover(
+    directory: Path,
+    worker: WorkerNumber,
+    now: Instant,
+    close: Callable[[OpenExchange], ExchangeInterrupted],
+    charge: Callable[[ExchangeInterrupted], None],
+) -> tuple[ExchangeInterrupted, ...]:
+    """Give each exchange that a worker which died left open its one end, and return these.
 
-    Killed at any point this may be repeated by whoever takes the journal over next: what was
-    written is read again, and is left open no more.
+    They are written to the worker's own journal, in a new segment, and are on the disk when this
+    returns. Killed at any point it may be repeated, by itself or by whoever takes the journal over
+    next: what was written is read again, and is left open no more. Each is charged before it is
+    written, so that a repetition may charge twice, and never not at all.
 
     Raises:
+        JournalError: the worker lives.
         OSError: the journal cannot be written.
     """
-    if ends:
-        writer.begin(writer.left_open, now, repeats=False)
-        writer.write(b"".join(frame(encode(end)) for end in ends))
-        writer.sync()
+    writer = SegmentWriter(directory, worker)
+    try:
+        ends = tuple(map(close, writer.left_open))
+        for end in ends:
+            charge(end)
+        if ends:
+            writer.begin(writer.left_open, now, repeats=False)
+            writer.write(b"".join(frame(encode(end)) for end in ends))
+            writer.sync()
+    finally:
+        writer.close()
+    return ends
 
 
 def compress_closed(directory: Path) -> list[Path]:
