@@ -175,9 +175,14 @@ def test_another_http_version_makes_a_new_client() -> None:
     assert introduce(OPENAI, "1.0").http_version == "1.0"
 
 
-def test_a_request_without_headers_is_remembered_too() -> None:
+@pytest.mark.parametrize("pairs", [[], [(b"User-Agent", b"curl/8")], OPENAI])
+def test_requests_are_remembered_however_few_of_their_headers_matter(
+    pairs: list[tuple[bytes, bytes]],
+) -> None:
     introduce = desk().introduce("203.0.113.9", GREETING)
-    assert introduce([], "1.0") is introduce([], "1.0")
+    assert introduce(pairs, "1.0") is introduce(list(pairs), "1.0")
+    # Tuples, whatever their number: the compiled modules insist.
+    assert isinstance(reader().layout(b"", pairs).pick(pairs), tuple)
 
 
 def test_each_request_over_a_trusted_hop_is_resolved_by_itself() -> None:

@@ -273,7 +273,7 @@ def _picker(places: set[int]) -> Callable[[Sequence[_Header]], _Picked]:
         return _pick_nothing
     if len(places) == 1:
         (place,) = places
-        return itemgetter(slice(place, place + 1))
+        return lambda pairs: (pairs[place],)
     return itemgetter(*sorted(places))
 
 
