@@ -41,7 +41,7 @@ def test_a_header_tells_source_and_size(data: bytes, expected: ProxyHeader) -> N
     assert parse(data + b"\x16\x03\x01") == expected
 
 
-def test_tlvs_are_skipped() -> None:
+def test_what_follows_the_addresses_is_skipped() -> None:
     data = header(0x21, 0x11, addresses("203.0.113.9", "10.0.0.1", 4711) + b"\x04\x00\x10" + b"t" * 16)
     assert parse(data) == ProxyHeader(47, "203.0.113.9", 4711)
 
