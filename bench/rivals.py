@@ -12,7 +12,7 @@ from pathlib import Path
 from rig import GATE_CORE, Rig, free_port, running, say
 
 ROOT = Path(__file__).resolve().parent.parent
-CHATELAINE = Path(sys.executable).parent / "chatelaine"
+CHATELAINE = (sys.executable, "-m", "chatelaine.app.main")
 
 NGINX = """
 worker_processes 1; daemon off; pid {folder}/nginx.pid; error_log {folder}/nginx.log warn;
@@ -140,11 +140,11 @@ def chatelaine(
             tls=str(tls).lower(),
         )
     )
-    command = [str(CHATELAINE), "up", "--config", str(config)]
+    command = [*CHATELAINE, "up", "--config", str(config)]
     with running(command, core=core, port=port, log=rig.folder / "chatelaine.out") as pid:
         issued = subprocess.run(
             [
-                *(str(CHATELAINE), "keys", "issue", "--config", str(config), "--json"),
+                *(*CHATELAINE, "keys", "issue", "--config", str(config), "--json"),
                 *("--owner", "bench", "--app", "bench", "--models", "gpt-4o-mini", "--operations", "chat"),
                 *("--networks", "127.0.0.0/8", "--requests-per-minute", "1000000000"),
                 *("--tokens-per-minute", "1000000000000", "--parallel", "100000"),

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
-CHATELAINE = Path(sys.executable).parent / "chatelaine"
+CHATELAINE = (sys.executable, "-m", "chatelaine.app.main")
 PROVIDERS = ("openai", "azure", "anthropic", "gemini", "bedrock")
 PROVIDER_KEY = "sk-provider-key-that-no-caller-may-ever-see"
 
@@ -97,7 +97,7 @@ class House:
     ) -> "subprocess.CompletedProcess[str]":
         """Run a command of the command line against this house."""
         done = subprocess.run(
-            [str(CHATELAINE), *arguments, "--config", str(self.folder / "chatelaine.yaml")],
+            [*CHATELAINE, *arguments, "--config", str(self.folder / "chatelaine.yaml")],
             capture_output=True,
             text=True,
             input=text,
@@ -176,6 +176,6 @@ def house(  # noqa: PLR0913 - a house has many knobs
         )
     )  # fmt: skip
     environment = {"MODEL_KEY": PROVIDER_KEY}
-    command = [str(CHATELAINE), "up", "--config", str(folder / "chatelaine.yaml")]
+    command = [*CHATELAINE, "up", "--config", str(folder / "chatelaine.yaml")]
     with process(command, port=port, log=folder / "house.log", env=environment) as started:
         yield House(folder, port, admin, model, tls, started, environment)

@@ -140,6 +140,13 @@ async def responses(request: Request) -> Response:
             "response": whole | {"status": "in_progress", "output": [], "usage": None},
         }
     ]
+    item = {"type": "message", "id": "msg_1", "status": "in_progress", "role": "assistant", "content": []}
+    part = {"type": "output_text", "text": "", "annotations": []}
+    place = {"item_id": "msg_1", "output_index": 0, "content_index": 0, "sequence_number": 0}
+    events.append(
+        {"type": "response.output_item.added", "sequence_number": 0, "output_index": 0, "item": item}
+    )
+    events.append({"type": "response.content_part.added", "part": part} | place)
     events += [
         {
             "type": "response.output_text.delta",

@@ -6,6 +6,7 @@ import os
 import shutil
 import ssl
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +20,30 @@ from google import genai
 from google.genai import types
 from house import PROVIDER_KEY, House
 
-pytestmark = pytest.mark.wire
+pytestmark = [
+    pytest.mark.wire,
+    # What the SDKs leave open is theirs to close.
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 TEXT = "The keeper of a castle's keys."
 HELLO: Any = [{"role": "user", "content": "Hello"}]
 HERE = Path(__file__).resolve().parent
 
 
+opened: list[httpx2.Client] = []
+
+
 def trusting(gate: House) -> httpx2.Client:
-    return httpx2.Client(verify=ssl.create_default_context(cafile=str(gate.certificate)))
+    opened.append(httpx2.Client(verify=ssl.create_default_context(cafile=str(gate.certificate))))
+    return opened[-1]
+
+
+@pytest.fixture(autouse=True)
+def closed() -> Iterator[None]:
+    yield
+    while opened:
+        opened.pop().close()
 
 
 def last_ended(gate: House) -> dict[str, Any]:
@@ -188,13 +205,13 @@ def test_azure_v1_style(gate: House, token: str) -> None:
 
 def test_anthropic(gate: House, token: str) -> None:
     client = anthropic.Anthropic(base_url=gate.url, api_key=token, http_client=trusting(gate), max_retries=0)
-    reply = client.messages.create(model="claude-sonnet-4-5", max_tokens=20, messages=HELLO)
+    reply = client.messages.create(model="claude-sonnet-5", max_tokens=20, messages=HELLO)
     assert reply.content[0].type == "text"
-    with client.messages.stream(model="claude-sonnet-4-5", max_tokens=20, messages=HELLO) as stream:
+    with client.messages.stream(model="claude-sonnet-5", max_tokens=20, messages=HELLO) as stream:
         assert "".join(stream.text_stream) == TEXT
     usage = last_ended(gate)["usage"]
     assert usage["output_tokens"] == 6
-    counted = client.messages.count_tokens(model="claude-sonnet-4-5", messages=HELLO)
+    counted = client.messages.count_tokens(model="claude-sonnet-5", messages=HELLO)
     assert counted.input_tokens == 9
 
 

@@ -74,7 +74,9 @@ class Intake:
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
     def framing(self, head: Head) -> bytes:
-        """Return the header line that frames the body on its way upstream."""
+        """Return the header lines that frame the body, or ask for the switch, on the way upstream."""
+        if head.upgrade:
+            return b"connection: upgrade\r\nupgrade: %b\r\n" % head.upgrade
         if not self._upload:
             # A held body is sent with its length, however it came.
             return b"content-length: %d\r\n" % self.bytes if self.bytes or head.length == 0 else b""

@@ -7,6 +7,7 @@ from typing import NamedTuple, Protocol
 from chatelaine.core.exchange.head import Head
 from chatelaine.model.exchange import (
     Client,
+    EndReason,
     Refusal,
     RouteMatch,
     Served,
@@ -95,8 +96,8 @@ class Room:
 class Cuttable(Protocol):
     """An exchange under way, as far as others may touch it."""
 
-    def cut_off(self) -> None:
-        """Break the exchange off: its key may not be used any more."""
+    def cut_off(self, why: EndReason = EndReason.KEY_CUT) -> None:
+        """Break the exchange off: its key may not be used any more, or the gate is closing."""
         ...
 
 
@@ -122,16 +123,16 @@ class Live:
             if not held:
                 del self._by_key[key]
 
-    def cut(self, key: KeyId) -> int:
+    def cut(self, key: KeyId, why: EndReason = EndReason.KEY_CUT) -> int:
         """Break off every exchange of a key; return how many there were."""
         held = tuple(self._by_key.get(key, ()))
         for exchange in held:
-            exchange.cut_off()
+            exchange.cut_off(why)
         return len(held)
 
-    def cut_all(self) -> int:
+    def cut_all(self, why: EndReason) -> int:
         """Break off every exchange: the gate will not wait any longer."""
-        return sum(self.cut(key) for key in tuple(self._by_key))
+        return sum(self.cut(key, why) for key in tuple(self._by_key))
 
     def __len__(self) -> int:
         return sum(map(len, self._by_key.values()))

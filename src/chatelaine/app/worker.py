@@ -1,0 +1,178 @@
+"""A gate worker: one process on one core, with its own journal and its own listening socket."""
+
+import asyncio
+import gc
+import logging
+import signal
+import socket
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import uvloop
+
+from chatelaine.adapters.hub_link import HubLink, Reception
+from chatelaine.adapters.journal import SegmentJournal
+from chatelaine.adapters.log import set_up
+from chatelaine.adapters.meter import SharedMeter
+from chatelaine.app.gate import GateWorks
+from chatelaine.app.orders import take_orders, watch_supervisor
+from chatelaine.app.wire import CLOCK, Places, peppers, read_settings
+from chatelaine.catalog import providers
+from chatelaine.core.key.roster import Roster
+from chatelaine.core.metric import CONNECTIONS, IN_FLIGHT, JOURNAL_AVAILABLE, RELOAD_FAILURES, RELOADS
+from chatelaine.model.error import ChatelaineError
+from chatelaine.model.exchange import EndReason
+from chatelaine.model.key import VirtualKey
+from chatelaine.model.link import Snapshot, WorkerOrders, WorkerStanding
+from chatelaine.model.settings import Settings
+from chatelaine.surfaces.gate.hall import Gate
+from chatelaine.surfaces.gate.listener import Listener
+
+_TICK = 0.25
+"""Seconds between looks at the clocks of connections."""
+
+log = logging.getLogger("chatelaine.worker")
+
+
+class Worker:
+    """The life of one worker: tables, then traffic, then the drain."""
+
+    def __init__(self, orders: WorkerOrders) -> None:
+        self._orders = orders
+        self._places = Places(Path(orders.storage))
+        self._settings = read_settings(orders.settings_path, orders.overrides)
+        self._works = GateWorks(
+            orders.worker,
+            self._places,
+            providers(),
+            Roster(peppers(self._settings, self._places)),
+        )
+        self._gate: Gate | None = None
+        self._journal: SegmentJournal | None = None
+        self._stop = asyncio.Event()
+
+    async def run(self) -> None:
+        """Serve until told to stop."""
+        self._watch()
+        link = self._link()
+        linking = asyncio.create_task(link.run())
+        if not await self._tables(link):
+            linking.cancel()
+            return
+        # The hub has recovered what a worker of this number left before it sent the tables.
+        journal = SegmentJournal(self._places.journal, self._orders.worker, self._settings.journal, CLOCK)
+        meter = SharedMeter(self._places.meter, self._orders.worker, self._orders.workers)
+        self._journal = journal
+        self._gate = gate = self._works.open(self._settings, journal, meter, link.report_used)
+        listening = socket.socket(fileno=self._orders.listening_fd)
+        listening.setblocking(False)
+        listener = Listener(listening, gate, self._works.door())
+        serving = asyncio.create_task(listener.serve())
+        ticking = asyncio.create_task(self._tick(gate, journal, link))
+        link.report_standing(WorkerStanding(ready=True))
+        gc.collect()
+        gc.freeze()
+        await self._stop.wait()
+        serving.cancel()
+        listener.close()
+        link.report_standing(WorkerStanding(ready=False, draining=True))
+        await self._drain(gate)
+        ticking.cancel()
+        self._works.pool.close()
+        journal.close()
+        linking.cancel()
+        meter.close()
+
+    async def _tables(self, link: HubLink) -> bool:
+        """Wait for the tables; return False if the worker is stopped before they come."""
+        complete, stop = asyncio.create_task(link.complete.wait()), asyncio.create_task(self._stop.wait())
+        await asyncio.wait((complete, stop), return_when=asyncio.FIRST_COMPLETED)
+        complete.cancel()
+        stop.cancel()
+        return not self._stop.is_set()
+
+    def _watch(self) -> None:
+        """Stop on SIGTERM, and when the supervisor is gone."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
+        watch_supervisor(self._stop.set)
+
+    def _link(self) -> HubLink:
+        reception = Reception(
+            on_keys=self._take_keys,
+            on_changes=self._take_changes,
+            on_secrets=self._works.change_secrets,
+            on_settings=self._take_settings,
+        )
+        return HubLink(
+            self._places.socket,
+            self._orders.worker,
+            reception,
+            snapshot=self._snapshot,
+        )
+
+    def _snapshot(self) -> Snapshot:
+        return self._works.tally.snapshot()
+
+    def _take_keys(self, keys: Sequence[VirtualKey]) -> None:
+        for kid in self._works.roster.replace_all(keys):
+            self._works.live.cut(kid)
+
+    def _take_changes(self, keys: Sequence[VirtualKey]) -> None:
+        for kid in self._works.roster.change(keys):
+            self._works.live.cut(kid)
+
+    def _take_settings(self) -> None:
+        if self._gate is None:
+            return
+        try:
+            settings: Settings = read_settings(self._orders.settings_path, self._orders.overrides)
+            self._works.change_settings(settings)
+        except ChatelaineError as fault:
+            log.error("the new settings are not taken over", extra={"fault": str(fault)})  # noqa: TRY400 - told, not traced
+            self._works.tally.count(RELOAD_FAILURES)
+        else:
+            self._settings = settings
+            self._gate.sizes, self._gate.timeouts = settings.gate.sizes, settings.gate.timeouts
+            self._works.tally.count(RELOADS, "ok")
+
+    async def _tick(self, gate: Gate, journal: SegmentJournal, link: HubLink) -> None:
+        tally = self._works.tally
+        while True:
+            await asyncio.sleep(_TICK)
+            gate.tick()
+            tally.show(CONNECTIONS, value=len(gate.connections))
+            tally.show(IN_FLIGHT, value=len(self._works.live))
+            tally.show(JOURNAL_AVAILABLE, value=float(journal.available))
+            link.report_standing(
+                WorkerStanding(ready=True, draining=gate.draining, journal=journal.available)
+            )
+
+    async def _drain(self, gate: Gate) -> None:
+        gate.drain()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._settings.gate.timeouts.drain.total_seconds()):
+                while len(self._works.live):  # noqa: ASYNC110 - exchanges end one by one
+                    await asyncio.sleep(0.02)
+        self._works.live.cut_all(EndReason.DRAINED)
+        await asyncio.sleep(0.05)
+
+
+def main() -> None:
+    """Run a worker on the orders that stand on its standard input."""
+    set_up()
+    try:
+        uvloop.run(_serve(take_orders(WorkerOrders)))
+    except ChatelaineError as fault:
+        log.critical("the worker cannot run", extra={"fault": str(fault)})
+        raise SystemExit(3) from fault
+
+
+async def _serve(orders: WorkerOrders) -> None:
+    await Worker(orders).run()
+
+
+if __name__ == "__main__":
+    main()
