@@ -26,6 +26,10 @@ class ModelPrice:
     """The most input tokens the model takes."""
     max_output: int = 16_384
     """The most output tokens the model gives; reserved where the caller sets no cap."""
+    long_over: int = 0
+    """Input tokens above which ``long`` prices the whole exchange."""
+    long: "ModelPrice | None" = None
+    """The dearer price of long inputs, nowhere below this one; None where length does not matter."""
 
 
 @dataclass(frozen=True, slots=True)
