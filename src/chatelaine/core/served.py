@@ -1,5 +1,6 @@
 """What a reply says of itself, gathered over its parts."""
 
+from chatelaine.core.grammar.told import gather
 from chatelaine.model.exchange import Served, Usage
 
 _NOTHING = Served()
@@ -15,7 +16,7 @@ def merge(one: Served, other: Served) -> Served:
         other.reply_id or one.reply_id,
         other.finish or one.finish,
         other.error_code or one.error_code,
-        tuple(sorted(dict((*one.filters, *other.filters)).items())),
+        gather(one.filters, other.filters) if other.filters else one.filters,
         one.output_bytes + other.output_bytes,
     )
 

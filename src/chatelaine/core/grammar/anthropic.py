@@ -1,131 +1,143 @@
-"""The grammar of Anthropic's Messages."""
+"""The grammar of Anthropic's Messages, and of the completions before them."""
+
+import re
+from typing import Final
 
 import msgspec
 from msgspec import Raw, Struct
 
-from chatelaine.core.grammar.reading import as_list, modalities, numbers, read_object, text, turns, whole
-from chatelaine.model.exchange import Served, Shape, Usage
+from chatelaine.core.grammar.message import Kinds, as_messages, find_last, find_modalities, is_empty
+from chatelaine.core.grammar.reading import cap, items, members, numbers, raw_text, read_fields, text
+from chatelaine.core.grammar.told import MOST_ID, count, label, length, member
+from chatelaine.model.error import BodyUnreadable
+from chatelaine.model.exchange import Modality, Served, Shape, Usage
 
-
-class _Metadata(Struct):
-    user_id: object = None
-
-
-class _Request(Struct):
-    model: object = None
-    stream: object = None
-    max_tokens: object = None
-    max_tokens_to_sample: object = None
-    temperature: object = None
-    top_p: object = None
-    top_k: object = None
-    system: Raw = Raw()
-    messages: Raw = Raw()
-    tools: Raw = Raw()
-    metadata: Raw = Raw()
-
-
-_REQUEST = msgspec.json.Decoder(_Request)
-_METADATA = msgspec.json.Decoder(_Metadata)
+_KINDS: Final[Kinds] = (
+    (re.compile(rb'"image"'), Modality.IMAGE),
+    (re.compile(rb'"document"|"container_upload"'), Modality.DOCUMENT),
+)
+_HINT: Final = b'"type"'
+_TEXT: Final[tuple[Modality, ...]] = (Modality.TEXT,)
 
 
 def read_request(body: bytes) -> Shape:
     """Read a request of this grammar.
 
     Raises:
-        BodyUnreadable: it is no JSON object, or ambiguous.
+        BodyUnreadable: it is no JSON object, or can be read in two ways.
     """
-    asked = read_object(_REQUEST, body)
-    messages = as_list(asked.messages)
-    last, _, empty = turns(messages, "assistant")
-    fields = {
-        "max_tokens": asked.max_tokens,
-        "max_tokens_to_sample": asked.max_tokens_to_sample,
-        "temperature": asked.temperature,
-        "top_p": asked.top_p,
-        "top_k": asked.top_k,
-    }
-    cap = whole(asked.max_tokens)
+    fields, hidden = read_fields(body)
+    get = fields.get
+    said = get("messages") if "messages" in fields else get("prompt")
+    messages = as_messages(said)
+    modalities = _TEXT
+    if hidden or _HINT in body:
+        modalities = find_modalities(messages, _KINDS, hint=_HINT, hidden=hidden)
     return Shape(
-        model=text(asked.model),
-        stream=asked.stream is True,
-        output_cap=cap if cap is not None else whole(asked.max_tokens_to_sample),
-        numbers=numbers(fields),
-        modalities=modalities(bytes(asked.messages)),
-        tools=len(as_list(asked.tools)),
-        end_user=_end_user(asked.metadata),
-        system=bytes(asked.system),
-        messages=messages,
-        last_assistant=last,
-        empty=empty,
+        text(get("model")),
+        get("stream") is True,
+        cap(get("max_tokens"), get("max_tokens_to_sample")),
+        1,
+        numbers(fields, members(get("thinking"))) if "thinking" in fields else numbers(fields),
+        modalities,
+        items(get("tools")),
+        0,
+        0,
+        text(members(get("metadata")).get("user_id")) if "metadata" in fields else "",
+        raw_text(get("system")),
+        messages,
+        find_last(messages, "assistant"),
+        is_empty(said, messages),
     )
-
-
-def _end_user(metadata: Raw) -> str:
-    try:
-        return text(_METADATA.decode(metadata or b"{}").user_id)
-    except msgspec.MsgspecError:
-        return ""
-
-
-class _Usage(Struct):
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-    cache_read_input_tokens: int | None = None
-    cache_creation_input_tokens: int | None = None
-
-
-class _Error(Struct):
-    type: str | None = None
-
-
-class _Delta(Struct):
-    stop_reason: str | None = None
-
-
-class _Metrics(Struct, rename="camel"):
-    input_token_count: int = 0
-    output_token_count: int = 0
 
 
 class _Reply(Struct, rename={"metrics": "amazon-bedrock-invocationMetrics"}):
-    id: str | None = None
-    model: str | None = None
-    stop_reason: str | None = None
-    usage: _Usage | None = None
-    message: "_Reply | str | None" = None
-    delta: _Delta | None = None
-    error: _Error | None = None
-    metrics: _Metrics | None = None
+    id: object = None
+    type: object = None
+    model: object = None
+    stop_reason: object = None
+    usage: object = None
+    message: object = None
+    delta: object = None
+    error: object = None
+    content: Raw = Raw(b"")
+    completion: object = None
+    input_tokens: object = None
+    metrics: object = None
 
 
-_REPLY = msgspec.json.Decoder(_Reply)
-_NOTHING = Served()
+_REPLY: Final = msgspec.json.Decoder(_Reply)
+
+
+def _decode(body: bytes) -> _Reply:
+    try:
+        return _REPLY.decode(body)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+        raise BodyUnreadable("the reply is not a JSON object", clause="RFC 8259 §4") from error
 
 
 def read_reply(body: bytes) -> Served:
-    """Read a reply, or one event of a streamed one; what cannot be read says nothing."""
-    try:
-        told = _REPLY.decode(body)
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
-        return _NOTHING
-    inner = told.message if isinstance(told.message, _Reply) else told
-    usage = _usage(inner.usage or told.usage)
-    if told.metrics is not None:
-        usage = Usage(told.metrics.input_token_count, told.metrics.output_token_count)
-    stop = told.delta.stop_reason if told.delta is not None else inner.stop_reason
+    """Read a whole reply.
+
+    Raises:
+        BodyUnreadable: it is no JSON object.
+    """
+    told = _decode(body)
+    usage = read_usage(told.usage)
     return Served(
         usage,
-        inner.model or "",
-        inner.id or "",
-        stop or "",
-        (told.error.type or "error")[:64] if told.error is not None else "",
+        label(told.model),
+        label(told.id, most=MOST_ID),
+        label(told.stop_reason),
+        _error(told) if told.type == "error" or told.error is not None else "",
+        (),
+        len(bytes(told.content)) + length(told.completion) if usage is None else 0,
     )
 
 
-def _usage(told: _Usage | None) -> Usage | None:
-    if told is None:
+def read_event(data: bytes, name: str) -> Served | None:
+    """Read one event of a streamed reply: usage stands in the first and, cumulated, near the last.
+
+    Raises:
+        BodyUnreadable: it is no JSON object.
+    """
+    del name
+    told = _decode(data)
+    start = told.message if isinstance(told.message, dict) else {}
+    delta = told.delta
+    return Served(
+        read_metrics(told.metrics) or read_usage(told.usage or start.get("usage")),
+        label(start.get("model")) or label(told.model),
+        label(start.get("id"), most=MOST_ID),
+        label(member(delta, "stop_reason")) or label(told.stop_reason),
+        _error(told) if told.type == "error" or told.error is not None else "",
+        (),
+        length(member(delta, "text"), member(delta, "partial_json"), member(delta, "thinking"))
+        + length(told.completion),
+    )
+
+
+def _error(told: _Reply) -> str:
+    return label(member(told.error, "type")) or "error"
+
+
+def read_usage(told: object) -> Usage | None:
+    """Return a usage; the provider counts cached tokens beside the input, here they are contained in it."""
+    if not isinstance(told, dict):
         return None
-    read, wrote = told.cache_read_input_tokens or 0, told.cache_creation_input_tokens or 0
-    # Anthropic counts cached tokens beside the input, ours are contained in it.
-    return Usage((told.input_tokens or 0) + read + wrote, told.output_tokens or 0, read, wrote)
+    read = count(told.get("cache_read_input_tokens"))
+    wrote = count(told.get("cache_creation_input_tokens"))
+    return Usage(
+        count(told.get("input_tokens")) + read + wrote, count(told.get("output_tokens")), read, wrote
+    )
+
+
+def read_metrics(told: object) -> Usage | None:
+    """Return the usage that Bedrock adds to the last event of any model's stream."""
+    if not isinstance(told, dict):
+        return None
+    read = count(told.get("cacheReadInputTokenCount"))
+    wrote = count(told.get("cacheWriteInputTokenCount"))
+    return Usage(
+        count(told.get("inputTokenCount")) + read + wrote, count(told.get("outputTokenCount")), read, wrote
+    )

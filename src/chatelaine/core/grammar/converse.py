@@ -1,88 +1,120 @@
-"""The grammar of Bedrock's Converse."""
+"""The grammar of Bedrock's Converse. The model, and whether it streams, stand in the path."""
+
+import re
+from typing import Final
 
 import msgspec
 from msgspec import Raw, Struct
 
-from chatelaine.core.grammar.reading import as_list, modalities, numbers, read_object, turns, whole
-from chatelaine.model.exchange import Served, Shape, Usage
+from chatelaine.core.grammar.message import Kinds, as_messages, find_last, find_modalities, is_empty
+from chatelaine.core.grammar.reading import cap, items, members, numbers, raw_text, read_fields
+from chatelaine.core.grammar.told import count, label, length, member
+from chatelaine.model.error import BodyUnreadable
+from chatelaine.model.exchange import Modality, Served, Shape, Usage
 
-
-class _Config(Struct, rename="camel"):
-    max_tokens: object = None
-    temperature: object = None
-    top_p: object = None
-
-
-class _Tools(Struct):
-    tools: Raw = Raw()
-
-
-class _Request(Struct, rename="camel"):
-    messages: Raw = Raw()
-    system: Raw = Raw()
-    inference_config: Raw = Raw()
-    tool_config: Raw = Raw()
-
-
-_REQUEST = msgspec.json.Decoder(_Request)
-_CONFIG = msgspec.json.Decoder(_Config)
-_TOOLS = msgspec.json.Decoder(_Tools)
-_NO_CONFIG = _Config()
+_KINDS: Final[Kinds] = (
+    (re.compile(rb'"image"\s*:'), Modality.IMAGE),
+    (re.compile(rb'"audio"\s*:'), Modality.AUDIO),
+    (re.compile(rb'"video"\s*:'), Modality.VIDEO),
+    (re.compile(rb'"document"\s*:'), Modality.DOCUMENT),
+)
+_HINT: Final = b'"source"'
+_NESTED: Final = (b'"maxTokens"',)
+_TEXT: Final[tuple[Modality, ...]] = (Modality.TEXT,)
 
 
 def read_request(body: bytes) -> Shape:
-    """Read a request of this grammar; its model and whether it streams stand in the path.
+    """Read a request of this grammar.
+
+    Raises:
+        BodyUnreadable: it is no JSON object, or can be read in two ways.
+    """
+    fields, hidden = read_fields(body, nested=_NESTED)
+    said = fields.get("messages")
+    messages = as_messages(said)
+    config = members(fields.get("inferenceConfig"))
+    more = members(fields.get("additionalModelRequestFields"))
+    modalities = _TEXT
+    if hidden or _HINT in body:
+        modalities = find_modalities(messages, _KINDS, hint=_HINT, hidden=hidden)
+    # Fields that go to the model as they are may set another cap, each model in its own name.
+    capped = not any("max" in name.lower() for name in more)
+    return Shape(
+        output_cap=cap(config.get("maxTokens")) if capped else None,
+        numbers=numbers(config, more),
+        modalities=modalities,
+        tools=items(members(fields.get("toolConfig")).get("tools")),
+        system=raw_text(fields.get("system")),
+        messages=messages,
+        last_assistant=find_last(messages, "assistant"),
+        empty=is_empty(said, messages),
+    )
+
+
+class _Reply(Struct):
+    usage: object = None
+    output: Raw = Raw(b"")
+    stop_reason: object = msgspec.field(default=None, name="stopReason")
+    message: object = None
+    capital: object = msgspec.field(default=None, name="Message")
+    kind: object = msgspec.field(default=None, name="__type")
+    delta: object = None
+
+
+_REPLY: Final = msgspec.json.Decoder(_Reply)
+
+
+def _decode(body: bytes) -> _Reply:
+    try:
+        return _REPLY.decode(body)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+        raise BodyUnreadable("the reply is not a JSON object", clause="RFC 8259 §4") from error
+
+
+def read_reply(body: bytes) -> Served:
+    """Read a whole reply.
 
     Raises:
         BodyUnreadable: it is no JSON object.
     """
-    asked = read_object(_REQUEST, body)
-    messages = as_list(asked.messages)
-    last, _, empty = turns(messages, "assistant")
-    try:
-        config = _CONFIG.decode(asked.inference_config or b"{}")
-        tools = len(as_list(_TOOLS.decode(asked.tool_config or b"{}").tools))
-    except msgspec.MsgspecError:
-        config, tools = _NO_CONFIG, 0
-    fields = {"maxTokens": config.max_tokens, "temperature": config.temperature, "topP": config.top_p}
-    return Shape(
-        output_cap=whole(config.max_tokens),
-        numbers=numbers(fields),
-        modalities=modalities(bytes(asked.messages)),
-        tools=tools,
-        system=bytes(asked.system),
-        messages=messages,
-        last_assistant=last,
-        empty=empty,
+    told = _decode(body)
+    usage = read_usage(told.usage)
+    return Served(
+        usage,
+        finish=label(told.stop_reason),
+        error_code=read_error(told.kind, told.message or told.capital),
+        output_bytes=len(bytes(told.output)) if usage is None else 0,
     )
 
 
-class _Usage(Struct, rename="camel"):
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cache_read_input_tokens: int = 0
-    cache_write_input_tokens: int = 0
+def read_event(data: bytes, name: str) -> Served | None:
+    """Read the payload of one message of a streamed reply.
+
+    Raises:
+        BodyUnreadable: it is no JSON object.
+    """
+    told = _decode(data)
+    delta = told.delta
+    written = length(member(delta, "text"), member(member(delta, "toolUse"), "input"))
+    return Served(
+        read_usage(told.usage),
+        finish=label(told.stop_reason),
+        error_code=label(name) if name.endswith("Exception") else "",
+        output_bytes=written + length(member(member(delta, "reasoningContent"), "text")),
+    )
 
 
-class _Reply(Struct, rename="camel"):
-    usage: _Usage | None = None
-    stop_reason: str | None = None
-    message: Raw = Raw()
+def read_error(kind: object, message: object) -> str:
+    """Return the code of an error reply, whose name may stand in a header alone; "" where it is none."""
+    if isinstance(kind, str):
+        return label(kind.rpartition("#")[2])
+    return "error" if isinstance(message, str) else ""
 
 
-_REPLY = msgspec.json.Decoder(_Reply)
-_NOTHING = Served()
-
-
-def read_reply(body: bytes) -> Served:
-    """Read a reply, or the payload of one event of a streamed one; what cannot be read says nothing."""
-    try:
-        told = _REPLY.decode(body)
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
-        return _NOTHING
-    usage = None
-    if told.usage is not None:
-        read, wrote = told.usage.cache_read_input_tokens, told.usage.cache_write_input_tokens
-        usage = Usage(told.usage.input_tokens + read + wrote, told.usage.output_tokens, read, wrote)
-    refused = told.usage is None and told.stop_reason is None and bytes(told.message)[:1] == b'"'
-    return Served(usage, finish=told.stop_reason or "", error_code="error" if refused else "")
+def read_usage(told: object) -> Usage | None:
+    """Return a usage; the provider counts cached tokens beside the input, here they are contained in it."""
+    if not isinstance(told, dict):
+        return None
+    read = count(told.get("cacheReadInputTokens"))
+    wrote = count(told.get("cacheWriteInputTokens"))
+    return Usage(count(told.get("inputTokens")) + read + wrote, count(told.get("outputTokens")), read, wrote)

@@ -1,154 +1,222 @@
-"""The grammar of Gemini's generateContent and its siblings."""
+"""The grammar of Gemini: generateContent, embedContent and predict. The model stands in the path."""
+
+import re
+from typing import Final
 
 import msgspec
 from msgspec import Raw, Struct
 
-from chatelaine.core.grammar.reading import (
-    as_list,
-    choices,
-    modalities,
-    numbers,
-    read_object,
-    turns,
-    whole,
+from chatelaine.core.grammar.message import (
+    Kinds,
+    as_messages,
+    find_last,
+    find_modalities,
+    is_empty,
+    join,
 )
-from chatelaine.core.served import merge
+from chatelaine.core.grammar.reading import (
+    Fields,
+    Value,
+    cap,
+    choices,
+    items,
+    members,
+    numbers,
+    raw_text,
+    read_fields,
+)
+from chatelaine.core.grammar.told import (
+    MOST_ID,
+    Object,
+    count,
+    gather,
+    label,
+    length,
+    member,
+)
+from chatelaine.model.error import BodyUnreadable
 from chatelaine.model.exchange import Modality, Served, Shape, Usage
 
-
-class _Config(Struct, rename="camel"):
-    max_output_tokens: object = None
-    candidate_count: object = None
-    temperature: object = None
-    top_p: object = None
-    top_k: object = None
-    seed: object = None
-    response_modalities: object = None
-
-
-class _Request(Struct, rename="camel"):
-    contents: Raw = Raw()
-    content: Raw = Raw()
-    system_instruction: Raw = Raw()
-    generation_config: Raw = Raw()
-    tools: Raw = Raw()
-
-
-_REQUEST = msgspec.json.Decoder(_Request)
-_CONFIG = msgspec.json.Decoder(_Config)
-_NO_CONFIG = _Config()
+_KINDS: Final[Kinds] = (
+    (re.compile(rb'"image/'), Modality.IMAGE),
+    (re.compile(rb'"audio/'), Modality.AUDIO),
+    (re.compile(rb'"video/'), Modality.VIDEO),
+    (re.compile(rb'"(?:application|text)/'), Modality.DOCUMENT),
+)
+_HINT: Final = b'ata"'
+"""Ends inlineData, fileData, inline_data and file_data."""
+_NESTED: Final = (b'"maxOutputTokens"', b'"max_output_tokens"', b'"candidateCount"')
+_TEXT: Final[tuple[Modality, ...]] = (Modality.TEXT,)
+_VECTORS: Final = (Modality.TEXT, Modality.VECTOR)
+_IMAGES: Final = (Modality.IMAGE, Modality.TEXT)
+_WANTED: Final = {"image": Modality.IMAGE, "audio": Modality.AUDIO, "video": Modality.VIDEO}
+_HARMLESS: Final = frozenset({"NEGLIGIBLE", "HARM_PROBABILITY_UNSPECIFIED"})
 
 
 def read_request(body: bytes) -> Shape:
-    """Read a request of this grammar; its model and whether it streams stand in the path.
+    """Read a request for content.
+
+    Raises:
+        BodyUnreadable: it is no JSON object, or can be read in two ways.
+    """
+    fields, hidden = read_fields(body, nested=_NESTED)
+    config = _either(fields, "generationConfig", "generation_config")
+    said = fields.get("contents")
+    messages = as_messages(said)
+    modalities = _TEXT
+    if hidden or _HINT in body:
+        modalities = find_modalities(messages, _KINDS, hint=_HINT, hidden=hidden)
+    wanted = config.get("responseModalities") or config.get("response_modalities")
+    return Shape(
+        output_cap=cap(config.get("maxOutputTokens"), config.get("max_output_tokens")),
+        choices=choices(config.get("candidateCount"), config.get("candidate_count")),
+        numbers=numbers(config, members(config.get("thinkingConfig"))),
+        modalities=join(modalities, _wanted(wanted)) if wanted else modalities,
+        tools=items(fields.get("tools")),
+        system=raw_text(fields.get("systemInstruction") or fields.get("system_instruction")),
+        messages=messages,
+        last_assistant=find_last(messages, "model"),
+        empty=is_empty(said, messages),
+    )
+
+
+def read_embedding(body: bytes) -> Shape:
+    """Read a request for embeddings, of one content or of a batch.
+
+    Raises:
+        BodyUnreadable: it is no JSON object, or can be read in two ways.
+    """
+    fields, _ = read_fields(body)
+    said = fields.get("requests") or fields.get("content")
+    return Shape(numbers=numbers(fields), modalities=_VECTORS, messages=as_messages(said))
+
+
+def read_prediction(body: bytes) -> Shape:
+    """Read a request for images.
+
+    Raises:
+        BodyUnreadable: it is no JSON object, or can be read in two ways.
+    """
+    fields, _ = read_fields(body, nested=(b'"sampleCount"',))
+    parameters = members(fields.get("parameters"))
+    wanted = choices(parameters.get("sampleCount"))
+    return Shape(
+        choices=wanted,
+        numbers=numbers(parameters),
+        modalities=_IMAGES,
+        images=wanted * max(items(fields.get("instances")), 1),
+        messages=as_messages(fields.get("instances")),
+    )
+
+
+def _either(fields: Fields, camel: str, snake: str) -> Fields:
+    """Return the members of an object that may stand under two names (both are read by the provider).
+
+    Raises:
+        BodyUnreadable: it stands under both.
+    """
+    if camel in fields and snake in fields:
+        raise BodyUnreadable(f"{camel} stands twice", clause="RFC 8259 §4")
+    return members(fields.get(camel) or fields.get(snake))
+
+
+def _wanted(names: Value) -> tuple[Modality, ...]:
+    if not isinstance(names, list):
+        return _TEXT
+    told = [bytes(name).decode("utf-8", "replace").strip('"').lower() for name in names]
+    return tuple(_WANTED[name] for name in told if name in _WANTED)
+
+
+class _Reply(Struct, rename="camel"):
+    usage_metadata: object = None
+    model_version: object = None
+    response_id: object = None
+    candidates: object = None
+    prompt_feedback: object = None
+    error: object = None
+    embeddings: Raw = Raw(b"")
+    predictions: list[Raw] | None = None
+    total_tokens: object = None
+
+
+_REPLY: Final = msgspec.json.Decoder(_Reply)
+
+
+def _decode(body: bytes) -> _Reply:
+    try:
+        return _REPLY.decode(body)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+        raise BodyUnreadable("the reply is not a JSON object", clause="RFC 8259 §4") from error
+
+
+def read_reply(body: bytes) -> Served:
+    """Read a whole reply, or one of the values that a stream is made of.
 
     Raises:
         BodyUnreadable: it is no JSON object.
     """
-    asked = read_object(_REQUEST, body)
-    raw = asked.contents or asked.content
-    messages = as_list(raw)
-    last, _, empty = turns(messages, "model")
-    config = _config(asked.generation_config)
-    fields = {
-        "maxOutputTokens": config.max_output_tokens,
-        "candidateCount": config.candidate_count,
-        "temperature": config.temperature,
-        "topP": config.top_p,
-        "topK": config.top_k,
-        "seed": config.seed,
-    }
-    return Shape(
-        output_cap=whole(config.max_output_tokens),
-        choices=choices(config.candidate_count),
-        numbers=numbers(fields),
-        modalities=modalities(bytes(raw), _asked_for(config)),
-        tools=len(as_list(asked.tools)),
-        system=bytes(asked.system_instruction),
-        messages=messages,
-        last_assistant=last,
-        empty=empty,
-    )
-
-
-def _config(raw: Raw) -> _Config:
-    try:
-        return _CONFIG.decode(raw or b"{}")
-    except msgspec.MsgspecError:
-        return _NO_CONFIG
-
-
-def _asked_for(config: _Config) -> tuple[Modality, ...]:
-    wanted = config.response_modalities if isinstance(config.response_modalities, list) else []
-    named = {"IMAGE": Modality.IMAGE, "AUDIO": Modality.AUDIO, "VIDEO": Modality.VIDEO}
-    return (Modality.TEXT, *(named[one] for one in wanted if isinstance(one, str) and one in named))
-
-
-class _Usage(Struct, rename="camel"):
-    prompt_token_count: int | None = None
-    candidates_token_count: int | None = None
-    thoughts_token_count: int | None = None
-    cached_content_token_count: int | None = None
-    tool_use_prompt_token_count: int | None = None
-
-
-class _Candidate(Struct, rename="camel"):
-    finish_reason: str | None = None
-
-
-class _Feedback(Struct, rename="camel"):
-    block_reason: str | None = None
-
-
-class _Error(Struct):
-    status: str | None = None
-
-
-class _Reply(Struct, rename="camel"):
-    usage_metadata: _Usage | None = None
-    model_version: str | None = None
-    response_id: str | None = None
-    candidates: list[_Candidate] | None = None
-    prompt_feedback: _Feedback | None = None
-    error: _Error | None = None
-
-
-_REPLY = msgspec.json.Decoder(_Reply)
-_REPLIES = msgspec.json.Decoder(list[_Reply])
-_NOTHING = Served()
-
-
-def read_reply(body: bytes) -> Served:
-    """Read a reply, one event of a streamed one, or the array a stream without ``alt=sse`` is."""
-    try:
-        if body.lstrip()[:1] == b"[":
-            served = _NOTHING
-            for part in _REPLIES.decode(body):
-                served = merge(served, _served(part))
-            return served
-        return _served(_REPLY.decode(body))
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
-        return _NOTHING
-
-
-def _served(told: _Reply) -> Served:
-    blocked = told.prompt_feedback.block_reason if told.prompt_feedback is not None else None
-    first = told.candidates[0] if told.candidates else None
+    told = _decode(body)
+    candidates = told.candidates if isinstance(told.candidates, list) else []
+    blocked = label(member(told.prompt_feedback, "blockReason"), most=16)
+    images = len(told.predictions or ())
     return Served(
-        _usage(told.usage_metadata) if told.usage_metadata is not None else None,
-        told.model_version or "",
-        told.response_id or "",
-        (first.finish_reason if first is not None else None) or "",
-        (told.error.status or "error")[:64] if told.error is not None else "",
-        (("prompt", blocked[:16]),) if blocked else (),
+        Usage(images=images) if images else read_usage(told.usage_metadata),
+        label(told.model_version),
+        label(told.response_id, most=MOST_ID),
+        next((label(found) for found in (member(one, "finishReason") for one in candidates) if found), ""),
+        _error(told.error) if told.error is not None else "",
+        gather(
+            ((("prompt", blocked),) if blocked else ()),
+            *(_ratings(one) for one in candidates),
+            _ratings(told.prompt_feedback),
+        ),
+        sum(_written(one) for one in candidates),
     )
 
 
-def _usage(told: _Usage) -> Usage:
-    thoughts = told.thoughts_token_count or 0
+def read_event(data: bytes, name: str) -> Served | None:
+    """Read one event of a streamed reply; its usage is cumulated.
+
+    Raises:
+        BodyUnreadable: it is no JSON object.
+    """
+    del name
+    return read_reply(data)
+
+
+def _error(told: object) -> str:
+    return label(member(told, "status")) or label(member(told, "code")) or "error"
+
+
+def _written(candidate: object) -> int:
+    parts = member(member(candidate, "content"), "parts")
+    return sum(length(member(part, "text")) for part in parts) if isinstance(parts, list) else 0
+
+
+def _ratings(told: object) -> tuple[tuple[str, str], ...]:
+    """Return the safety ratings that are not harmless: category, and its probability or ``blocked``."""
+    ratings = member(told, "safetyRatings")
+    found = []
+    for rating in ratings if isinstance(ratings, list) else []:
+        category = label(member(rating, "category"), most=32)
+        probability = label(member(rating, "probability"), most=16)
+        if member(rating, "blocked") is True:
+            found.append((category, "blocked"))
+        elif probability and probability not in _HARMLESS:
+            found.append((category, probability.lower()))
+    return tuple(found)
+
+
+def read_usage(told: object) -> Usage | None:
+    """Return a usage; what was thought, and what tools put into the prompt, is contained in it."""
+    if not isinstance(told, dict):
+        return None
+    usage: Object = told
+    thoughts = count(usage.get("thoughtsTokenCount"))
     return Usage(
-        input_tokens=(told.prompt_token_count or 0) + (told.tool_use_prompt_token_count or 0),
-        output_tokens=(told.candidates_token_count or 0) + thoughts,
-        cached_tokens=told.cached_content_token_count or 0,
-        reasoning_tokens=thoughts,
+        count(usage.get("promptTokenCount")) + count(usage.get("toolUsePromptTokenCount")),
+        count(usage.get("candidatesTokenCount")) + thoughts,
+        count(usage.get("cachedContentTokenCount")),
+        0,
+        thoughts,
     )

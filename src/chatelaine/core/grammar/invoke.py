@@ -1,124 +1,180 @@
-"""The grammar of Bedrock's InvokeModel: each family of models has its own fields."""
+"""The grammar of Bedrock's InvokeModel: each family of models has a body of its own.
+
+Anthropic, Nova, Titan, Llama, Mistral, Cohere and Stability are told apart by their fields alone,
+since the path may hold an alias. Where several caps stand in a body, the largest is believed.
+"""
+
+import re
+from typing import Final
 
 import msgspec
 from msgspec import Raw, Struct
 
-from chatelaine.core.grammar import anthropic
-from chatelaine.core.grammar.reading import as_list, blank, modalities, numbers, read_object, turns, whole
-from chatelaine.model.exchange import Served, Shape, Usage
+from chatelaine.core.grammar import anthropic, converse, openai_reply
+from chatelaine.core.grammar.message import Kinds, as_messages, find_last, find_modalities, is_empty
+from chatelaine.core.grammar.reading import (
+    Fields,
+    cap,
+    choices,
+    items,
+    members,
+    numbers,
+    raw_text,
+    read_fields,
+    text,
+)
+from chatelaine.core.grammar.told import count, label, length, member
+from chatelaine.model.error import BodyUnreadable
+from chatelaine.model.exchange import Modality, Served, Shape, Usage
 
-_NOVA_NAMES = {
-    "nova_cap": "maxTokens",
-    "titan_input": "inputText",
-    "nova_config": "inferenceConfig",
-    "titan_config": "textGenerationConfig",
-}
-
-
-class _Request(Struct, rename=_NOVA_NAMES):
-    max_tokens: object = None
-    max_tokens_to_sample: object = None
-    max_gen_len: object = None
-    nova_cap: object = None
-    temperature: object = None
-    top_p: object = None
-    top_k: object = None
-    system: Raw = Raw()
-    messages: Raw = Raw()
-    prompt: Raw = Raw()
-    titan_input: Raw = Raw()
-    tools: Raw = Raw()
-    nova_config: Raw = Raw()
-    titan_config: Raw = Raw()
-
-
-class _Config(Struct, rename={"max_tokens": "maxTokens", "max_token_count": "maxTokenCount"}):
-    max_tokens: object = None
-    max_new_tokens: object = None
-    max_token_count: object = None
-
-
-_REQUEST = msgspec.json.Decoder(_Request)
-_CONFIG = msgspec.json.Decoder(_Config)
+_KINDS: Final[Kinds] = (
+    (re.compile(rb'"image(?:_url)?"'), Modality.IMAGE),
+    (re.compile(rb'"audio"'), Modality.AUDIO),
+    (re.compile(rb'"video"'), Modality.VIDEO),
+    (re.compile(rb'"document"'), Modality.DOCUMENT),
+)
+_HINT: Final = b'"'
+_TEXT: Final[tuple[Modality, ...]] = (Modality.TEXT,)
+_IMAGE: Final = (Modality.IMAGE, Modality.TEXT)
+_CAPS: Final = ("max_tokens", "max_tokens_to_sample", "max_gen_len", "maxTokens")
+_CONFIGURED: Final = ("maxTokens", "max_new_tokens", "maxTokenCount")
+_NESTED: Final = (b'"maxTokens"', b'"max_new_tokens"', b'"maxTokenCount"')
+_SPOKEN: Final = ("messages", "prompt", "inputText", "message", "text_prompts", "textToImageParams")
 
 
 def read_request(body: bytes) -> Shape:
-    """Read a request of this grammar; its model and whether it streams stand in the path.
+    """Read a request of this grammar.
 
     Raises:
-        BodyUnreadable: it is no JSON object, or ambiguous.
+        BodyUnreadable: it is no JSON object, or can be read in two ways.
     """
-    asked = read_object(_REQUEST, body)
-    raw = asked.messages or asked.prompt or asked.titan_input
-    messages = as_list(raw)
-    last, _, empty = turns(messages, "assistant")
-    fields = {
-        "max_tokens": asked.max_tokens,
-        "max_tokens_to_sample": asked.max_tokens_to_sample,
-        "max_gen_len": asked.max_gen_len,
-        "maxTokens": asked.nova_cap,
-        "temperature": asked.temperature,
-        "top_p": asked.top_p,
-        "top_k": asked.top_k,
-    }
-    caps = [whole(value) for name, value in fields.items() if name.lower().startswith("max")]
+    fields, hidden = read_fields(body, nested=_NESTED)
+    said = next((fields[name] for name in _SPOKEN if name in fields), None)
+    messages = as_messages(said)
+    config = members(fields.get("inferenceConfig") or fields.get("textGenerationConfig"))
+    pictures = members(fields.get("imageGenerationConfig"))
+    images = _images(fields, pictures)
+    modalities = find_modalities(messages, _KINDS, hint=_HINT, hidden=hidden) if messages else _TEXT
     return Shape(
-        output_cap=next((cap for cap in caps if cap is not None), _configured_cap(asked)),
-        numbers=numbers(fields),
-        modalities=modalities(bytes(raw)),
-        tools=len(as_list(asked.tools)),
-        system=bytes(asked.system),
+        output_cap=cap(*map(fields.get, _CAPS), *map(config.get, _CONFIGURED)),
+        numbers=numbers(fields, config, pictures),
+        modalities=_IMAGE if images else modalities,
+        tools=items(fields.get("tools")),
+        images=images,
+        end_user=text(members(fields.get("metadata")).get("user_id")),
+        system=raw_text(fields.get("system")),
         messages=messages,
-        last_assistant=last,
-        empty=empty or blank(bytes(raw)),
+        last_assistant=find_last(messages, "assistant"),
+        empty=is_empty(said, messages),
     )
 
 
-def _configured_cap(asked: _Request) -> int | None:
-    try:
-        config = _CONFIG.decode(asked.nova_config or asked.titan_config or b"{}")
-    except msgspec.MsgspecError:
-        return None
-    caps = (whole(config.max_tokens), whole(config.max_new_tokens), whole(config.max_token_count))
-    return next((cap for cap in caps if cap is not None), None)
+def _images(fields: Fields, pictures: Fields) -> int:
+    if pictures or "taskType" in fields:
+        return choices(pictures.get("numberOfImages"))
+    return choices(fields.get("samples")) if "text_prompts" in fields else 0
 
 
-class _Usage(Struct, rename="camel"):
-    input_tokens: int = 0
-    output_tokens: int = 0
+class _Reply(Struct, rename={"kind": "__type", "titan_input": "inputTextTokenCount"}):
+    usage: object = None
+    prompt_token_count: object = None
+    generation_token_count: object = None
+    titan_input: object = None
+    results: object = None
+    generation: object = None
+    outputs: object = None
+    images: list[Raw] | None = None
+    artifacts: list[Raw] | None = None
+    message: object = None
+    kind: object = None
 
 
-class _Result(Struct, rename="camel"):
-    token_count: int = 0
-
-
-class _Reply(Struct, rename={"titan_input_count": "inputTextTokenCount"}):
-    prompt_token_count: int | None = None
-    generation_token_count: int | None = None
-    titan_input_count: int | None = None
-    results: list[_Result] | None = None
-    usage: Raw = Raw()
-
-
-_REPLY = msgspec.json.Decoder(_Reply)
-_NOVA = msgspec.json.Decoder(_Usage)
+_REPLY: Final = msgspec.json.Decoder(_Reply)
 
 
 def read_reply(body: bytes) -> Served:
-    """Read a reply, or the payload of one event of a streamed one; what cannot be read says nothing."""
+    """Read a whole reply of any family.
+
+    Raises:
+        BodyUnreadable: it is no JSON object.
+    """
     served = anthropic.read_reply(body)
-    if served.usage is not None and (served.usage.input_tokens or served.usage.output_tokens):
-        return served
     try:
         told = _REPLY.decode(body)
-        nova = _NOVA.decode(told.usage or b"{}")
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
         return served
-    if nova.input_tokens or nova.output_tokens:
-        return Served(Usage(nova.input_tokens, nova.output_tokens), finish=served.finish)
+    usage = _usage(told)
+    images = len(told.images or told.artifacts or ())
+    if images:
+        usage = msgspec.structs.replace(usage or Usage(), images=images)
+    return msgspec.structs.replace(
+        served,
+        usage=usage,
+        finish=served.finish or _finish(told),
+        error_code=served.error_code or converse.read_error(told.kind, told.message),
+        output_bytes=0 if usage else served.output_bytes + _written(told),
+    )
+
+
+def _usage(told: _Reply) -> Usage | None:
+    if isinstance(told.usage, dict):
+        for read in (anthropic.read_usage, converse.read_usage, openai_reply.read_usage):
+            usage = read(told.usage)
+            if usage is not None and (usage.input_tokens or usage.output_tokens):
+                return usage
     if told.prompt_token_count is not None:
-        return Served(Usage(told.prompt_token_count, told.generation_token_count or 0))
-    if told.titan_input_count is not None:
-        wrote = sum(result.token_count for result in told.results or ())
-        return Served(Usage(told.titan_input_count, wrote))
-    return served
+        return Usage(count(told.prompt_token_count), count(told.generation_token_count))
+    if told.titan_input is not None:
+        results = told.results if isinstance(told.results, list) else []
+        return Usage(count(told.titan_input), sum(count(member(one, "tokenCount")) for one in results))
+    return None
+
+
+def _finish(told: _Reply) -> str:
+    results = told.results if isinstance(told.results, list) and told.results else [None]
+    return label(member(results[0], "completionReason"))
+
+
+def _written(told: _Reply) -> int:
+    results = [one for many in (told.results, told.outputs) if isinstance(many, list) for one in many]
+    texts = [text for one in results for text in (member(one, "outputText"), member(one, "text"))]
+    return length(told.generation, *texts)
+
+
+class _Event(Struct, rename={"metrics": "amazon-bedrock-invocationMetrics"}):
+    metrics: object = None
+    generation: object = None
+    output_text: object = msgspec.field(default=None, name="outputText")
+    block: object = msgspec.field(default=None, name="contentBlockDelta")
+    outputs: object = None
+    text: object = None
+    metadata: object = None
+
+
+_EVENT: Final = msgspec.json.Decoder(_Event)
+
+
+def read_event(data: bytes, name: str) -> Served | None:
+    """Read one event of any family's stream; Bedrock adds its own count to the last.
+
+    Raises:
+        BodyUnreadable: it is no JSON object.
+    """
+    served = anthropic.read_event(data, name)
+    try:
+        told = _EVENT.decode(data)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+        raise BodyUnreadable("the event is not a JSON object", clause="RFC 8259 §4") from error
+    if served is None:
+        return None
+    outputs = told.outputs if isinstance(told.outputs, list) else []
+    written = length(
+        told.generation, told.output_text, told.text, member(member(told.block, "delta"), "text")
+    )
+    written += sum(length(member(one, "text")) for one in outputs)
+    return msgspec.structs.replace(
+        served,
+        usage=served.usage or converse.read_usage(member(told.metadata, "usage")),
+        error_code=label(name) if name.endswith("Exception") else served.error_code,
+        output_bytes=served.output_bytes + written,
+    )

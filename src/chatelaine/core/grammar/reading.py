@@ -1,151 +1,246 @@
-"""What the grammars share: reading one field leniently, a body strictly.
+"""What the grammars share: a body read strictly as a whole, and leniently field by field.
 
-A field of the wrong type is the upstream's to refuse; a body that is no JSON object, or that says
-``model`` twice, is refused here, since we would judge one reading and the upstream serve another.
+A field of the wrong type is the upstream's to refuse. A body that is no JSON object, or that can be
+read in two ways, is refused here: we would judge one reading and the upstream serve the other.
 """
 
-import json
-from collections.abc import Mapping, Sequence
-from typing import Final, TypeVar
+import re
+from collections.abc import Iterable, Mapping
+from typing import Final
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Raw
 
+from chatelaine.core.grammar.parameter import NUMBERS
 from chatelaine.model.error import BodyUnreadable
-from chatelaine.model.exchange import Modality
 
-T = TypeVar("T")
+Value = str | int | float | bool | list[Raw] | dict[str, Raw] | None
+Fields = dict[str, Value]
+"""An object's members: plain values decoded, arrays and objects one level deep."""
 
 MOST_NUMBERS: Final = 32
-_DECISIVE: Final = (b'"model"', b'"stream"', b'"max_tokens"', b'"max_completion_tokens"')
-_NOTHING: Final = frozenset({b"", b'""', b"null", b"[]", b"{}"})
+IMPOSSIBLE: Final = 1e300
+"""Stands for a number that no double holds; JSON has no infinity to record it as."""
+_MOST_WHOLE: Final = 2**53
+_MOST_DIGITS: Final = 16
+_NUMERIC: Final = (int, float)
 
-_SEEN: Final[tuple[tuple[bytes, Modality], ...]] = (
-    (b'"image', Modality.IMAGE),
-    (b'"input_image', Modality.IMAGE),
-    (b"image/", Modality.IMAGE),
-    (b'"input_audio', Modality.AUDIO),
-    (b"audio/", Modality.AUDIO),
-    (b'"video', Modality.VIDEO),
-    (b"video/", Modality.VIDEO),
-    (b'"input_file', Modality.DOCUMENT),
-    (b'"file"', Modality.DOCUMENT),
-    (b'"document"', Modality.DOCUMENT),
-    (b"application/pdf", Modality.DOCUMENT),
+_FIELDS: Final = msgspec.json.Decoder(dict[str, Value])
+_VALUE: Final = msgspec.json.Decoder(Value)
+_RAW_FIELDS: Final = msgspec.json.Decoder(dict[str, Raw])
+
+_DECISIVE_NAMES: Final = frozenset(
+    {
+        "model",
+        "stream",
+        "n",
+        "best_of",
+        "max_tokens",
+        "max_completion_tokens",
+        "max_output_tokens",
+        "max_tokens_to_sample",
+        "max_gen_len",
+        "maxtokens",
+        "maxoutputtokens",
+        "candidatecount",
+        "messages",
+        "input",
+        "prompt",
+        "contents",
+        "tools",
+        "requests",
+        "params",
+        "parameters",
+        "instances",
+        "generationconfig",
+        "generation_config",
+        "inferenceconfig",
+        "textgenerationconfig",
+    }
+)
+"""Names that must be said once and in their own letters, in lower case."""
+_DISGUISED: Final = re.compile(rb"\\u00[4-7]")
+"""An escape for an ASCII letter, digit or underscore: no client writes one, but to hide a name."""
+
+
+def read_fields(body: bytes, *, nested: tuple[bytes, ...] = ()) -> tuple[Fields, bool]:
+    """Return the members of a body, and whether it holds escapes under which a name could hide.
+
+    Args:
+        body: the whole body.
+        nested: quoted names inside a member that decide what is charged, such as ``"maxTokens"``.
+
+    Raises:
+        BodyUnreadable: it is no JSON object, or a decisive name stands twice, in other letters or
+            in escapes (RFC 8259 §4: the meaning of repeated names is left to the reader).
+    """
+    try:
+        fields = _FIELDS.decode(body)
+    except msgspec.ValidationError:
+        fields = _read_singly(body)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        raise BodyUnreadable("the body is not JSON", clause="RFC 8259") from error
+    if not "".join(fields).islower():
+        _refuse_other_letters(fields)
+    # memchr first: most bodies hold no such escape, and many no escape at all.
+    hidden = b"\\" in body and b"\\u00" in body and _DISGUISED.search(body) is not None
+    if hidden or _may_repeat(body, fields, nested):
+        _refuse_repeats(body, nested=nested)
+    return fields, hidden
+
+
+def _may_repeat(body: bytes, fields: Fields, nested: tuple[bytes, ...]) -> bool:
+    """Tell whether a decisive name stands twice anywhere, be it in a message or a tool."""
+    if "model" in fields and body.count(b'"model"') > 1:
+        return True
+    if "stream" in fields and body.count(b'"stream"') > 1:
+        return True
+    if "max_tokens" in fields and body.count(b'"max_tokens"') > 1:
+        return True
+    return any(body.count(name) > 1 for name in nested) if nested else False
+
+
+def _refuse_other_letters(fields: Fields) -> None:
+    for name in fields:
+        if not name.islower() and name not in _CAMEL and name.lower() in _DECISIVE_NAMES:
+            raise BodyUnreadable("a name stands in other letters than its own", clause="RFC 8259 §4")
+
+
+_CAMEL: Final = frozenset(
+    {
+        "maxTokens",
+        "maxOutputTokens",
+        "candidateCount",
+        "generationConfig",
+        "inferenceConfig",
+        "textGenerationConfig",
+    }
 )
 
 
-class _Turn(Struct):
-    role: object = None
-    content: Raw = Raw()
-    parts: Raw = Raw()
-
-
-_TURN = msgspec.json.Decoder(_Turn)
-_LIST = msgspec.json.Decoder(list[Raw])
-
-
-def read_object(decoder: "msgspec.json.Decoder[T]", body: bytes) -> T:
-    """Decode a request body.
-
-    Raises:
-        BodyUnreadable: it is no JSON object, or says a decisive field twice.
-    """
+def _read_singly(body: bytes) -> Fields:
+    """Return the members where one of them holds a number that no machine word holds."""
     try:
-        read = decoder.decode(body)
+        raws = _RAW_FIELDS.decode(body)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
-        raise BodyUnreadable(f"the body is not the JSON object it should be ({error})") from error
-    if any(body.count(name) > 1 for name in _DECISIVE):
-        _refuse_repeats(body)
-    return read
+        raise BodyUnreadable("the body is not a JSON object", clause="RFC 8259 §4") from error
+    return read_members(raws)
 
 
-def _refuse_repeats(body: bytes) -> None:
-    """Refuse a decisive field that stands twice in the outermost object (RFC 8259 §4)."""
-    outermost: list[str] = []
+def read_members(raws: Mapping[str, Raw]) -> Fields:
+    """Return the members of an object whose values are still raw."""
+    return {name: _value(raw) for name, raw in raws.items()}
 
-    def note(pairs: list[tuple[str, object]]) -> None:
-        # The decoder closes the outermost object last.
-        outermost[:] = [name for name, _ in pairs]
 
+def _value(raw: Raw) -> Value:
     try:
-        json.loads(body, object_pairs_hook=note)
-    except (ValueError, RecursionError) as error:
-        raise BodyUnreadable("the body is nested too deeply or not JSON") from error
-    for name in _DECISIVE:
-        if outermost.count(name.strip(b'"').decode()) > 1:
-            raise BodyUnreadable(f"the body says {name.decode()} twice")
+        value: Value = _VALUE.decode(raw)
+    except msgspec.ValidationError:
+        return -IMPOSSIBLE if bytes(raw).startswith(b"-") else IMPOSSIBLE
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise BodyUnreadable("the body is not JSON", clause="RFC 8259") from error
+    return value
 
 
-def as_list(raw: Raw) -> tuple[bytes, ...]:
-    """Return the raw items of a JSON array; a single value stands for itself."""
-    held = bytes(raw)
-    if not held:
-        return ()
-    if held[:1] != b"[":
-        return (held,)
-    return tuple([bytes(item) for item in _LIST.decode(held)])
+def _refuse_repeats(body: bytes, *, nested: tuple[bytes, ...] = ()) -> None:
+    """Refuse a decisive name that stands twice, or in escapes, in one object."""
+    try:
+        raws = {name: bytes(raw) for name, raw in _RAW_FIELDS.decode(body).items()}
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+        raise BodyUnreadable("the body is not a JSON object", clause="RFC 8259 §4") from error
+    inside = list(raws.values())
+    if _outside(body, inside, b"\\") > 0:
+        raise BodyUnreadable("a name is written in escapes", clause="RFC 8259 §7")
+    for name in raws:
+        if name.lower() in _DECISIVE_NAMES and _outside(body, inside, f'"{name}"'.encode()) > 1:
+            raise BodyUnreadable(f"{name} stands twice", clause="RFC 8259 §4")
+    if nested:
+        for value in inside:
+            if value[:1] == b"{":
+                _refuse_nested(value, nested)
 
 
-def text(value: object) -> str:
+def _refuse_nested(value: bytes, names: tuple[bytes, ...]) -> None:
+    inside = [bytes(raw) for raw in _RAW_FIELDS.decode(value).values()]
+    if any(_outside(value, inside, name) > 1 for name in names):
+        raise BodyUnreadable("a limit stands twice", clause="RFC 8259 §4")
+    if any(name in value for name in names) and _outside(value, inside, b"\\") > 0:
+        raise BodyUnreadable("a name is written in escapes", clause="RFC 8259 §7")
+
+
+def _outside(body: bytes, inside: Iterable[bytes], part: bytes) -> int:
+    """Return how often a part stands in an object outside its members' values."""
+    return body.count(part) - sum(value.count(part) for value in inside)
+
+
+def numbers(*objects: Fields) -> tuple[tuple[str, float], ...]:
+    """Return every numeric or boolean parameter by its wire name, at most ``MOST_NUMBERS``.
+
+    Only names that some dialect defines are returned: a name is recorded, so it must not be a
+    place where a caller can write what it likes.
+    """
+    found = []
+    for fields in objects:
+        for name, value in fields.items():
+            if name in NUMBERS and isinstance(value, _NUMERIC):
+                found.append((name, float(value)))
+    return tuple(found) if len(found) <= MOST_NUMBERS else tuple(found[:MOST_NUMBERS])
+
+
+def text(value: Value) -> str:
     """Return a string, or "" for anything else."""
     return value if isinstance(value, str) else ""
 
 
-def whole(value: object) -> int | None:
-    """Return a whole number, or None for anything else; true and false are no numbers here."""
-    if isinstance(value, bool):
+def whole(value: Value) -> int | None:
+    """Return a number without its fraction, or None for anything else; true and false are no numbers."""
+    if isinstance(value, bool) or not isinstance(value, _NUMERIC):
         return None
-    if isinstance(value, int):
-        return value
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    return None
+    return int(value) if -_MOST_WHOLE < value < _MOST_WHOLE else _MOST_WHOLE if value > 0 else -_MOST_WHOLE
 
 
-def choices(value: object) -> int:
-    """Return how many answers are asked for: at least one."""
-    asked = whole(value)
-    return asked if asked is not None and asked > 1 else 1
+def cap(*values: Value) -> int | None:
+    """Return the largest of several caps; None where one of them caps nothing (zero, negative, no number).
+
+    What an upstream makes of an odd cap is not known, so the model's own maximum is reserved.
+    """
+    most = 0
+    for value in values:
+        if value is not None:
+            known = value if type(value) is int else whole(value) or 0
+            if known <= 0:
+                return None
+            most = max(most, known)
+    return min(most, _MOST_WHOLE) or None
 
 
-def numbers(fields: Mapping[str, object]) -> tuple[tuple[str, float], ...]:
-    """Return every numeric or boolean parameter by its wire name."""
-    found = []
-    for name, value in fields.items():
-        if isinstance(value, bool | float):
-            found.append((name, float(value)))
-        elif isinstance(value, int):
-            # A number no double can hold is as impossible as infinity, and JSON cannot say that.
-            found.append((name, float(value) if abs(value) < 2**1000 else 1e300))
-    return tuple(found[:MOST_NUMBERS])
-
-
-def modalities(raw: bytes, out: Sequence[Modality] = (Modality.TEXT,)) -> tuple[Modality, ...]:
-    """Return what goes in and comes out, from the raw messages and what is known to come out."""
-    found = {Modality.TEXT, *out}
-    found.update(modality for needle, modality in _SEEN if needle in raw)
-    return tuple(sorted(found))
-
-
-def turns(messages: tuple[bytes, ...], assistant: str) -> tuple[int, bytes, bool]:
-    """Return the index of the model's last own turn, the first system turn, and if the last is empty."""
-    last, system, empty = -1, b"", False
-    for index, message in enumerate(messages):
-        try:
-            turn = _TURN.decode(message)
-        except msgspec.MsgspecError:
-            # A turn of another shape (a bare string) is the caller's own.
-            empty = message in _NOTHING
+def choices(*values: Value) -> int:
+    """Return how many answers are asked for: at least one; many servers take ``"5"`` for 5."""
+    most = 1
+    for value in values:
+        if value is None:
             continue
-        if turn.role == assistant:
-            last = index
-        elif turn.role in {"system", "developer"} and not system:
-            system = message
-        empty = bytes(turn.content) in _NOTHING and bytes(turn.parts) in _NOTHING
-    return last, system, empty
+        if isinstance(value, str):
+            most = max(most, int(value) if value.isdecimal() and len(value) <= _MOST_DIGITS else 1)
+        else:
+            most = max(most, whole(value) or 1)
+    return most
 
 
-def blank(raw: bytes) -> bool:
-    """Tell whether a raw JSON value holds no text at all."""
-    return raw.strip() in _NOTHING
+def raw_text(value: Value) -> bytes:
+    """Return the JSON of a value, as near to what was sent as is needed to recognise it again."""
+    if not value:
+        return b""
+    if isinstance(value, list):
+        return b"[" + b",".join([bytes(item) for item in value]) + b"]"
+    return msgspec.json.encode(value)
+
+
+def items(value: Value) -> int:
+    """Return how many items an array has; 0 for anything else."""
+    return len(value) if isinstance(value, list) else 0
+
+
+def members(value: Value) -> Fields:
+    """Return the members of an object; none for anything else."""
+    return read_members(value) if isinstance(value, dict) and value else {}
