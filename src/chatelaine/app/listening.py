@@ -14,33 +14,33 @@ from pathlib import Path
 from chatelaine.model.error import ProcessFailed
 
 BACKLOG = 4096
-_PATIENCE = 2.0
+PATIENCE = 2.0
 """Seconds to wait for a port that an earlier start of ours may just be leaving."""
 
 
-def bind_gate(host: str, port: int, workers: int) -> list[socket.socket]:
+def bind_gate(host: str, port: int, workers: int, *, patience: float = PATIENCE) -> list[socket.socket]:
     """Return one socket a worker on one port; the kernel shares connections out among them.
 
     Raises:
         ProcessFailed: the port is in use or may not be bound.
     """
-    with _claimed(host, port, "gate") as probe:
+    with _claimed(host, port, "gate", patience) as probe:
         taken = probe.getsockname()[1]
     return [_bound(host, taken, "gate", shared=True) for _ in range(workers)]
 
 
-def bind_admin(host: str, port: int) -> socket.socket:
+def bind_admin(host: str, port: int, *, patience: float = PATIENCE) -> socket.socket:
     """Return the admin port's socket.
 
     Raises:
         ProcessFailed: the port is in use or may not be bound.
     """
-    return _claimed(host, port, "admin")
+    return _claimed(host, port, "admin", patience)
 
 
-def _claimed(host: str, port: int, section: str) -> socket.socket:
+def _claimed(host: str, port: int, section: str, patience: float) -> socket.socket:
     """Bind without sharing: only so is a port that somebody else listens on found out."""
-    deadline = time.monotonic() + _PATIENCE
+    deadline = time.monotonic() + patience
     while True:
         try:
             return _bound(host, port, section, shared=False)

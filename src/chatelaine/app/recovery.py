@@ -7,11 +7,9 @@ then is its successor sent its tables, without which it opens no journal and tak
 import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from functools import partial
 from pathlib import Path
 
-from chatelaine.adapters.journal import SegmentJournal, read_segments, recover
-from chatelaine.adapters.journal.place import workers
+from chatelaine.adapters.journal import SegmentJournal, read_segments, recover, workers
 from chatelaine.adapters.meter import SharedMeter
 from chatelaine.app.wire import CLOCK
 from chatelaine.model.error import JournalError, JournalUnavailable
@@ -40,7 +38,7 @@ def _recover(worker: WorkerNumber, directory: Path, meter: SharedMeter) -> int:
     def charge(end: ExchangeInterrupted) -> None:
         meter.charge(end.slot, end.charged, now)
 
-    ends = recover(directory, worker, now, partial(interrupt, now=now), charge)
+    ends = recover(directory, worker, now, lambda left: interrupt(left, now), charge)
     meter.clear_worker(worker)
     return len(ends)
 

@@ -1,0 +1,28 @@
+"""The console script: names the commands, and hands them to the command line's frame."""
+
+import sys
+from collections.abc import Mapping
+
+from chatelaine import __version__
+from chatelaine.surfaces.cli.main import CommandCard, run
+
+
+def _card(name: str, summary: str, *, works: bool = True) -> CommandCard:
+    work = f"chatelaine.app.work.{name}" if works else ""
+    return CommandCard(summary, f"chatelaine.surfaces.cli.{name}", work)
+
+
+COMMANDS: Mapping[str, CommandCard] = {
+    "up": _card("up", "start the service and keep it running"),
+    "keys": _card("keys", "issue, list, show, suspend, resume, rotate and revoke keys"),
+    "events": _card("events", "read the journal"),
+    "config": _card("config", "check the settings, show them or their schema, begin a file"),
+    "doctor": _card("doctor", "look for whatever may be wrong, and name what mends it"),
+    "new": _card("new", "begin a shelf item from its shelf's template"),
+    "version": _card("version", "show the release", works=False),
+}
+
+
+def main() -> None:
+    """Run the command line of this process."""
+    raise SystemExit(run(COMMANDS, sys.argv[1:], version=__version__))
