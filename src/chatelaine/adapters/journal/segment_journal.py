@@ -225,11 +225,12 @@ class SegmentJournal:
         self._group = Group()
         if not self._fsync or not group.frames:
             self._settle(group)
-        elif self._closed:
+            return
+        self._syncing = group
+        if self._closed:
             self._sync(group)
             self._synced(group)
         else:
-            self._syncing = group
             self._orders.put(group)
 
     def _settle(self, group: Group) -> None:
@@ -273,7 +274,7 @@ class SegmentJournal:
             group.fault = error
 
     def _synced(self, group: Group) -> None:
-        if self._syncing is not group and not self._closed:
+        if self._syncing is not group:
             return
         self._syncing = None
         if group.fault is not None:
