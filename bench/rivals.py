@@ -12,7 +12,7 @@ from pathlib import Path
 from rig import GATE_CORE, Rig, free_port, running, say
 
 ROOT = Path(__file__).resolve().parent.parent
-CHATELAINE = (sys.executable, "-m", "chatelaine.app.main")
+CHATELAINE = (sys.executable, "-m", "chatelaine.app")
 
 NGINX = """
 worker_processes 1; daemon off; pid {folder}/nginx.pid; error_log {folder}/nginx.log warn;
@@ -144,9 +144,20 @@ def chatelaine(
     with running(command, core=core, port=port, log=rig.folder / "chatelaine.out") as pid:
         issued = subprocess.run(
             [
-                *(*CHATELAINE, "keys", "issue", "--config", str(config), "--json"),
-                *("--owner", "bench", "--app", "bench", "--models", "gpt-4o-mini", "--operations", "chat"),
-                *("--networks", "127.0.0.0/8", "--requests-per-minute", "1000000000"),
+                *(*CHATELAINE, "keys", "--config", str(config), "issue", "--json"),
+                *(
+                    "--owner",
+                    "bench",
+                    "--app",
+                    "bench",
+                    "--contact",
+                    "bench",
+                    "--model",
+                    "gpt-4o-mini",
+                    "--operation",
+                    "chat",
+                ),
+                *("--network", "127.0.0.0/8", "--requests-per-minute", "1000000000"),
                 *("--tokens-per-minute", "1000000000000", "--parallel", "100000"),
                 *("--spend-per-day", "1000000", "--spend-per-month", "10000000"),
             ],

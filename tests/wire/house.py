@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
-CHATELAINE = (sys.executable, "-m", "chatelaine.app.main")
+CHATELAINE = (sys.executable, "-m", "chatelaine.app")
+OWNER = ("--owner", "acme", "--app", "shop", "--contact", "keys@acme.example")
 PROVIDERS = ("openai", "azure", "anthropic", "gemini", "bedrock")
 PROVIDER_KEY = "sk-provider-key-that-no-caller-may-ever-see"
 
@@ -97,7 +98,7 @@ class House:
     ) -> "subprocess.CompletedProcess[str]":
         """Run a command of the command line against this house."""
         done = subprocess.run(
-            [*CHATELAINE, *arguments, "--config", str(self.folder / "chatelaine.yaml")],
+            [*CHATELAINE, arguments[0], "--config", str(self.folder / "chatelaine.yaml"), *arguments[1:]],
             capture_output=True,
             text=True,
             input=text,
@@ -114,7 +115,7 @@ class House:
 
     def issue(self, *arguments: str) -> str:
         """Issue a key and return its token."""
-        return str(self.told("keys", "issue", "--owner", "acme", "--app", "shop", *arguments)["token"])
+        return str(self.told("keys", "issue", *OWNER, *arguments)["token"])
 
     def events(self) -> list[dict[str, Any]]:
         """Return every event recorded so far, oldest first."""
