@@ -47,7 +47,7 @@ def closed() -> Iterator[None]:
 
 
 def last_ended(gate: House) -> dict[str, Any]:
-    return [event["event"] for event in gate.events() if event["kind"] == "exchange.ended"][-1]
+    return [event for event in gate.events() if event["kind"] == "exchange.ended"][-1]
 
 
 @pytest.fixture
@@ -139,7 +139,7 @@ def test_openai_audio_upload_passes_through_byte_for_byte(client: openai.OpenAI,
     assert reply.text == TEXT
     asked = gate.asked()[-1]
     assert asked["bytes"] > len(audio)
-    opened = [event["event"] for event in gate.events() if event["kind"] == "exchange.opened"][-1]
+    opened = [event for event in gate.events() if event["kind"] == "exchange.opened"][-1]
     assert opened["asked"]["model"] == "whisper-1"
 
 
@@ -190,7 +190,7 @@ def test_azure_openai(gate: House, token: str) -> None:
     reply = client.chat.completions.create(model="my-deployment", messages=HELLO)
     assert reply.choices[0].message.content == TEXT
     assert client.responses.create(model="my-deployment", input="Hello").output_text == TEXT
-    opened = [event["event"] for event in gate.events() if event["kind"] == "exchange.opened"][-2]
+    opened = [event for event in gate.events() if event["kind"] == "exchange.opened"][-2]
     assert opened["asked"]["api_version"] == "2024-10-21"
     assert opened["asked"]["provider"] == "azure"
 

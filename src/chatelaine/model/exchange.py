@@ -208,7 +208,7 @@ class RefusalReason(StrEnum):
     OPERATION_NOT_GRANTED = "operation_not_granted"
     MODALITY_NOT_GRANTED = "modality_not_granted"
     REQUEST_RATE = "request_rate"
-    TOKEN_RATE = "token_rate"  # noqa: S105 - a reason, not a secret
+    TOKEN_RATE = "token_rate"
     PARALLEL_LIMIT = "parallel_limit"
     BUDGET_DAY = "budget_day"
     BUDGET_MONTH = "budget_month"
