@@ -323,7 +323,12 @@ async def gemini(request: Request) -> Response:
         for word in WORDS
     ]
     if verb == "streamGenerateContent":
-        parts[-1] = parts[-1] | {"usageMetadata": usage}
+        last = {
+            "content": {"role": "model", "parts": [{"text": WORDS[-1]}]},
+            "finishReason": "STOP",
+            "index": 0,
+        }
+        parts[-1] = parts[-1] | {"candidates": [last], "usageMetadata": usage}
         if request.query_params.get("alt") == "sse":
             return _sse(list(parts))
         return Response(json.dumps(parts), media_type="application/json")
