@@ -4,22 +4,20 @@
 latency all three share one. Median of three runs; ratios within this run.
 """
 
-from rig import GATE_CORE, Load, Report, Rig, rig, say
+from rig import GATE_CORE, Ask, Load, Report, Rig, rig, say
 from rivals import Running, chatelaine, envoy, envoy_binary, missing, nginx
 
 
 def throughput(tools: Rig, server: Running) -> Load:
     """Return the middle of three runs at 64 connections."""
-    return tools.middle(
-        3, lambda: tools.load(server.port, pid=server.pid, connections=64, headers=server.headers)
-    )
+    return tools.middle(3, lambda: tools.load(server.port, pid=server.pid, ask=Ask(64, server.headers)))
 
 
 def latency(tools: Rig, port: int, pid: int, headers: tuple[str, ...]) -> Load:
     """Return the middle of five runs at one connection, everything on one core."""
     return tools.middle(
         5,
-        lambda: tools.load(port, pid=pid, connections=1, seconds=2, headers=headers, core=GATE_CORE),
+        lambda: tools.load(port, pid=pid, ask=Ask(1, headers, seconds=2, core=GATE_CORE)),
     )
 
 

@@ -163,6 +163,17 @@ class Load:
     errors: int
 
 
+@dataclass(frozen=True)
+class Ask:
+    """What the load generator sends: how many connections, for how long, from which core."""
+
+    connections: int
+    headers: Sequence[str] = ()
+    seconds: float = 3
+    body: str = "body.json"
+    core: str = LOAD_CORE
+
+
 @dataclass
 class Rig:
     """A folder with the compiled tools, and what all servers of a run are given."""
@@ -171,21 +182,11 @@ class Rig:
     lg: Path
     fakeup: Path
 
-    def load(  # noqa: PLR0913 - the load generator's own knobs
-        self,
-        port: int,
-        *,
-        pid: int,
-        connections: int,
-        seconds: float = 3,
-        body: str = "body.json",
-        headers: Sequence[str] = (),
-        core: str = LOAD_CORE,
-    ) -> Load:
+    def load(self, port: int, *, pid: int, ask: Ask) -> Load:
         """Run the closed-loop load generator for so many seconds after one second of warming up."""
-        command = ["taskset", "-c", core, str(self.lg), "-p", str(port), "-c", str(connections)]
-        command += ["-d", str(seconds), "-w", "1", "-b", str(TOOLS / body)]
-        for header in headers:
+        command = ["taskset", "-c", ask.core, str(self.lg), "-p", str(port), "-c", str(ask.connections)]
+        command += ["-d", str(ask.seconds), "-w", "1", "-b", str(TOOLS / ask.body)]
+        for header in ask.headers:
             command += ["-H", header]
         before = cpu_seconds(pid)
         started = time.monotonic()
@@ -194,7 +195,9 @@ class Rig:
         told = json.loads(out.splitlines()[-1])
         if told["bad_status"]:
             say(f"  {told['bad_status']} answers were not 200: {told['bad'][:200]}")
-        requests = max(told["rps"] * took, 1)
+        if not told["n"]:
+            raise SystemExit(f"bench: no request was answered with 200: {told}")
+        requests = told["rps"] * took
         errors = told["bad_status"] + told["bad_conn"]
         return Load(told["rps"], told["p50"], told["p99"], spent / requests * 1e6, errors)
 

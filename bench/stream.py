@@ -1,6 +1,6 @@
 """make bench NAME=stream: CPU of a streamed event, beside nginx: 64 streams, 50 events 5 ms apart."""
 
-from rig import Load, Report, Rig, rig, say
+from rig import Ask, Load, Report, Rig, rig, say
 from rivals import Running, chatelaine, envoy, envoy_binary, missing, nginx
 
 EVENTS = 51
@@ -15,10 +15,7 @@ def streams(tools: Rig, server: Running) -> Load:
         lambda: tools.load(
             server.port,
             pid=server.pid,
-            connections=64,
-            seconds=5,
-            body="body_stream.json",
-            headers=server.headers,
+            ask=Ask(64, server.headers, seconds=5, body="body_stream.json"),
         ),
     )
 

@@ -111,7 +111,7 @@ def test_an_end_is_written_soon_without_being_asked_for(keep: Keeper, tmp_path: 
         kept.journal.append(ended("a"))
         async with asyncio.timeout(5):
             while not kept.events():
-                await asyncio.sleep(0.001)
+                await asyncio.sleep(0)
 
     run(keep, tmp_path, talk)
 

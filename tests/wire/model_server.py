@@ -357,56 +357,58 @@ def frame(event: str, payload: Mapping[str, Any]) -> bytes:
     return message + struct.pack(">I", binascii.crc32(message))
 
 
-async def bedrock(request: Request) -> Response:
-    ask = _json(await _keep(request))
-    verb = request.url.path.rpartition("/")[2]
-    usage = {"inputTokens": 9, "outputTokens": 6, "totalTokens": 15}
-    if verb == "converse":
-        output = {"message": {"role": "assistant", "content": [{"text": TEXT}]}}
-        return JSONResponse(
-            {"output": output, "stopReason": "end_turn", "usage": usage, "metrics": {"latencyMs": 5}}
-        )
-    if verb == "invoke":
-        del ask["anthropic_version"]
-        return JSONResponse(
-            {
-                "id": "msg_1",
-                "type": "message",
-                "role": "assistant",
-                "content": [{"type": "text", "text": TEXT}],
-                "usage": {"input_tokens": 9, "output_tokens": 6},
-            }
-        )
-    if verb == "converse-stream":
-        frames = [frame("messageStart", {"role": "assistant"})]
-        frames += [
-            frame("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"text": word}}) for word in WORDS
-        ]
-        frames += [
-            frame("messageStop", {"stopReason": "end_turn"}),
-            frame("metadata", {"usage": usage, "metrics": {"latencyMs": 5}}),
-        ]
-    else:
+BEDROCK_USAGE = {"inputTokens": 9, "outputTokens": 6, "totalTokens": 15}
 
-        def chunk(event: Mapping[str, Any]) -> bytes:
-            return frame("chunk", {"bytes": base64.b64encode(json.dumps(event).encode()).decode()})
 
-        frames = [
-            chunk({"type": "message_start", "message": {"usage": {"input_tokens": 9, "output_tokens": 1}}})
-        ]
-        frames += [
-            chunk({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": word}})
-            for word in WORDS
-        ]
-        frames.append(
-            chunk(
-                {
-                    "type": "message_stop",
-                    "amazon-bedrock-invocationMetrics": {"inputTokenCount": 9, "outputTokenCount": 6},
-                }
-            )
-        )
+async def converse(request: Request) -> Response:
+    await _keep(request)
+    output = {"message": {"role": "assistant", "content": [{"text": TEXT}]}}
+    return JSONResponse(
+        {
+            "output": output,
+            "stopReason": "end_turn",
+            "usage": BEDROCK_USAGE,
+            "metrics": {"latencyMs": 5},
+        }
+    )
 
+
+async def invoke(request: Request) -> Response:
+    await _keep(request)
+    usage = {"input_tokens": 9, "output_tokens": 6}
+    content = [{"type": "text", "text": TEXT}]
+    return JSONResponse(
+        {"id": "msg_1", "type": "message", "role": "assistant", "content": content, "usage": usage}
+    )
+
+
+async def converse_stream(request: Request) -> Response:
+    await _keep(request)
+    frames = [frame("messageStart", {"role": "assistant"})]
+    frames += [
+        frame("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"text": word}}) for word in WORDS
+    ]
+    frames.append(frame("messageStop", {"stopReason": "end_turn"}))
+    frames.append(frame("metadata", {"usage": BEDROCK_USAGE, "metrics": {"latencyMs": 5}}))
+    return _frames(frames)
+
+
+async def invoke_stream(request: Request) -> Response:
+    await _keep(request)
+    start = {"type": "message_start", "message": {"usage": {"input_tokens": 9, "output_tokens": 1}}}
+    metrics = {"inputTokenCount": 9, "outputTokenCount": 6}
+    events: list[Mapping[str, Any]] = [start]
+    events += [
+        {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": word}}
+        for word in WORDS
+    ]
+    events.append({"type": "message_stop", "amazon-bedrock-invocationMetrics": metrics})
+    return _frames(
+        [frame("chunk", {"bytes": base64.b64encode(json.dumps(event).encode()).decode()}) for event in events]
+    )
+
+
+def _frames(frames: list[bytes]) -> Response:
     async def stream() -> AsyncIterator[bytes]:
         for one in frames:
             yield one
@@ -510,10 +512,10 @@ application = Starlette(
         Route("/v1/messages/count_tokens", count_tokens, methods=POST),
         Route("/v1/models/{model}", gemini, methods=POST),
         Route("/v1beta/models/{model}", gemini, methods=POST),
-        Route("/model/{model:path}/converse", bedrock, methods=POST),
-        Route("/model/{model:path}/converse-stream", bedrock, methods=POST),
-        Route("/model/{model:path}/invoke", bedrock, methods=POST),
-        Route("/model/{model:path}/invoke-with-response-stream", bedrock, methods=POST),
+        Route("/model/{model:path}/converse", converse, methods=POST),
+        Route("/model/{model:path}/converse-stream", converse_stream, methods=POST),
+        Route("/model/{model:path}/invoke", invoke, methods=POST),
+        Route("/model/{model:path}/invoke-with-response-stream", invoke_stream, methods=POST),
         WebSocketRoute("/v1/realtime", realtime),
     ]
 )

@@ -55,7 +55,7 @@ def client(gate: House, token: str) -> openai.OpenAI:
     return openai.OpenAI(base_url=f"{gate.url}/v1", api_key=token, http_client=trusting(gate), max_retries=0)
 
 
-def test_openai_chat(client: openai.OpenAI, gate: House) -> None:
+def test_openai_chats_and_its_usage_is_settled(client: openai.OpenAI, gate: House) -> None:
     reply = client.chat.completions.create(model="gpt-4o-mini", messages=HELLO, max_tokens=20)
     assert reply.choices[0].message.content == TEXT
     assert reply.usage is not None
@@ -65,7 +65,7 @@ def test_openai_chat(client: openai.OpenAI, gate: House) -> None:
     assert ended["cost"] > 0
 
 
-def test_openai_streaming(client: openai.OpenAI, gate: House) -> None:
+def test_openai_streams_and_its_usage_is_settled(client: openai.OpenAI, gate: House) -> None:
     stream = client.chat.completions.create(
         model="gpt-4o-mini",
         messages=HELLO,
@@ -85,7 +85,7 @@ def test_openai_streaming_without_usage_is_estimated(client: openai.OpenAI, gate
     assert usage["output_tokens"] >= 6
 
 
-def test_openai_async_streaming(gate: House, token: str) -> None:
+def test_openai_streams_to_an_async_client(gate: House, token: str) -> None:
     async def talk() -> str:
         context = ssl.create_default_context(cafile=str(gate.certificate))
         async with openai.AsyncOpenAI(
@@ -97,7 +97,7 @@ def test_openai_async_streaming(gate: House, token: str) -> None:
     assert asyncio.run(talk()) == TEXT
 
 
-def test_openai_tools(client: openai.OpenAI) -> None:
+def test_openai_calls_a_tool(client: openai.OpenAI) -> None:
     tool = {
         "type": "function",
         "function": {"name": "look", "parameters": {"type": "object", "properties": {}}},
@@ -123,12 +123,12 @@ def test_openai_responses_and_their_stream(client: openai.OpenAI, gate: House) -
     assert last_ended(gate)["usage"]["output_tokens"] == 6
 
 
-def test_openai_embeddings(client: openai.OpenAI) -> None:
+def test_openai_embeds_a_text(client: openai.OpenAI) -> None:
     reply = client.embeddings.create(model="text-embedding-3-small", input=["a", "b"])
     assert reply.data[0].embedding == [0.5, -0.5]
 
 
-def test_openai_images(client: openai.OpenAI, gate: House) -> None:
+def test_openai_makes_an_image(client: openai.OpenAI, gate: House) -> None:
     assert client.images.generate(model="gpt-image-1", prompt="A gate", n=1).data
     assert last_ended(gate)["usage"]["output_tokens"] == 1056
 
@@ -158,7 +158,7 @@ def test_openai_files_and_batches(client: openai.OpenAI) -> None:
     assert batch.status == "validating"
 
 
-def test_openai_realtime(gate: House, token: str) -> None:
+def test_openai_talks_over_a_realtime_socket(gate: House, token: str) -> None:
     async def talk() -> list[str]:
         context = ssl.create_default_context(cafile=str(gate.certificate))
         client = openai.AsyncOpenAI(base_url=f"{gate.url}/v1", api_key=token)
@@ -179,7 +179,7 @@ def test_openai_realtime(gate: House, token: str) -> None:
     assert ended["usage"]["output_tokens"] == 6
 
 
-def test_azure_openai(gate: House, token: str) -> None:
+def test_azure_openai_talks_by_deployment(gate: House, token: str) -> None:
     client = openai.AzureOpenAI(
         azure_endpoint=gate.url,
         api_key=token,
@@ -195,7 +195,7 @@ def test_azure_openai(gate: House, token: str) -> None:
     assert opened["asked"]["provider"] == "azure"
 
 
-def test_azure_v1_style(gate: House, token: str) -> None:
+def test_azure_talks_by_its_v1_paths(gate: House, token: str) -> None:
     client = openai.OpenAI(
         base_url=f"{gate.url}/openai/v1/", api_key=token, http_client=trusting(gate), max_retries=0
     )
@@ -203,7 +203,7 @@ def test_azure_v1_style(gate: House, token: str) -> None:
     assert reply.choices[0].message.content == TEXT
 
 
-def test_anthropic(gate: House, token: str) -> None:
+def test_anthropic_talks_streams_and_counts(gate: House, token: str) -> None:
     client = anthropic.Anthropic(base_url=gate.url, api_key=token, http_client=trusting(gate), max_retries=0)
     reply = client.messages.create(model="claude-sonnet-5", max_tokens=20, messages=HELLO)
     assert reply.content[0].type == "text"
@@ -215,7 +215,7 @@ def test_anthropic(gate: House, token: str) -> None:
     assert counted.input_tokens == 9
 
 
-def test_google_genai(gate: House, token: str) -> None:
+def test_google_genai_talks_and_streams(gate: House, token: str) -> None:
     context = ssl.create_default_context(cafile=str(gate.certificate))
     client = genai.Client(
         api_key=token,

@@ -6,7 +6,7 @@ from enum import Enum
 from typing import Generic, TypeVar
 
 S = TypeVar("S", bound=Enum)
-I = TypeVar("I", bound=Enum)  # noqa: E741 - S, I, C: state, input, command
+G = TypeVar("G", bound=Enum)
 C = TypeVar("C", bound=Enum)
 
 
@@ -23,15 +23,15 @@ class TableIncomplete(TypeError):
 
 
 @dataclass(frozen=True, slots=True)
-class Table(Generic[S, I, C]):
+class Table(Generic[S, G, C]):
     """A total table: every state × every input is a transition or is listed as impossible."""
 
     name: str
     start: S
-    transitions: Mapping[tuple[S, I], Transition[S, C]]
-    impossible: frozenset[tuple[S, I]]
+    transitions: Mapping[tuple[S, G], Transition[S, C]]
+    impossible: frozenset[tuple[S, G]]
 
-    def step(self, state: S, given: I) -> Transition[S, C] | None:
+    def step(self, state: S, given: G) -> Transition[S, C] | None:
         """Return the transition, or None where the pair is listed as impossible."""
         return self.transitions.get((state, given))
 
@@ -40,10 +40,10 @@ def table(
     name: str,
     *,
     start: S,
-    inputs: type[I],
-    transitions: Mapping[tuple[S, I], Transition[S, C]],
-    impossible: Iterable[tuple[S, I]],
-) -> Table[S, I, C]:
+    inputs: type[G],
+    transitions: Mapping[tuple[S, G], Transition[S, C]],
+    impossible: Iterable[tuple[S, G]],
+) -> Table[S, G, C]:
     """Build a table and check that it is total.
 
     Raises:
@@ -64,25 +64,25 @@ def _pair(pair: tuple[Enum, Enum]) -> str:
     return f"{pair[0].name}×{pair[1].name}"
 
 
-def final_states(drawn: Table[S, I, C]) -> frozenset[S]:
+def final_states(drawn: Table[S, G, C]) -> frozenset[S]:
     """Return the states that no input leaves."""
     leaving = {state for (state, _), step in drawn.transitions.items() if step.state is not state}
     return frozenset(set(type(drawn.start)) - leaving)
 
 
-def paths(drawn: Table[S, I, C], *, longest: int) -> Iterator[tuple[tuple[I, Transition[S, C]], ...]]:
+def paths(drawn: Table[S, G, C], *, longest: int) -> Iterator[tuple[tuple[G, Transition[S, C]], ...]]:
     """Yield every path from the start to a final state that has at most ``longest`` steps.
 
     A path enters each state at most twice, so that loops are walked once.
     """
     ends = final_states(drawn)
-    by_state: dict[S, list[tuple[I, Transition[S, C]]]] = {}
+    by_state: dict[S, list[tuple[G, Transition[S, C]]]] = {}
     for (state, given), step in drawn.transitions.items():
         by_state.setdefault(state, []).append((given, step))
 
     def walk(
-        state: S, seen: tuple[S, ...], so_far: tuple[tuple[I, Transition[S, C]], ...]
-    ) -> Iterator[tuple[tuple[I, Transition[S, C]], ...]]:
+        state: S, seen: tuple[S, ...], so_far: tuple[tuple[G, Transition[S, C]], ...]
+    ) -> Iterator[tuple[tuple[G, Transition[S, C]], ...]]:
         if state in ends:
             yield so_far
             return
@@ -95,7 +95,7 @@ def paths(drawn: Table[S, I, C], *, longest: int) -> Iterator[tuple[tuple[I, Tra
     yield from walk(drawn.start, (drawn.start,), ())
 
 
-def diagram(drawn: Table[S, I, C]) -> str:
+def diagram(drawn: Table[S, G, C]) -> str:
     """Return the table as a Mermaid state diagram, for the docs."""
     lines = ["stateDiagram-v2", f"    [*] --> {drawn.start.name}"]
     for (state, given), step in drawn.transitions.items():

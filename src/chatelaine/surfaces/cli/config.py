@@ -1,4 +1,4 @@
-"""chatelaine config: check the settings, show them, show their schema, begin a file."""
+"""Check the settings, show them, show their schema, begin a file: ``chatelaine config``."""
 
 import argparse
 import json

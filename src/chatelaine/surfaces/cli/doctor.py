@@ -1,4 +1,4 @@
-"""chatelaine doctor: look for whatever may be wrong, and name what mends it."""
+"""Look for whatever may be wrong, and name what mends it: ``chatelaine doctor``."""
 
 import argparse
 import json

@@ -1,4 +1,4 @@
-"""chatelaine events: read the journal."""
+"""Read the journal: ``chatelaine events``."""
 
 import argparse
 import json

@@ -1,4 +1,4 @@
-"""chatelaine keys: issue, list, show and change virtual keys, and keep provider keys."""
+"""Issue, list, show and change virtual keys, and keep provider keys: ``chatelaine keys``."""
 
 import argparse
 import getpass

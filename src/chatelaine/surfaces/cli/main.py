@@ -99,9 +99,13 @@ def _run(cards: Mapping[str, CommandCard], arguments: list[str], version: str) -
     if card is None:
         raise _unknown(arguments[0], cards)
     surface = load_surface(card)
-    parsed = command_parser(arguments[0], card, surface).parse_args(arguments[1:])
-    work = load_work(card).begin(chosen(parsed)) if card.work else None
-    return surface.run(parsed, work)
+    parser = command_parser(arguments[0], card, surface)
+    if not card.work:
+        return surface.run(parser.parse_args(arguments[1:]), None)
+    # The settings' options may stand anywhere, also behind a verb that has a parser of its own.
+    named, rest = settings_parser().parse_known_args(arguments[1:])
+    parsed = parser.parse_args(rest)
+    return surface.run(parsed, load_work(card).begin(chosen(named)))
 
 
 def load_surface(card: CommandCard) -> Surface:
@@ -123,9 +127,16 @@ def command_parser(name: str, card: CommandCard, surface: Surface) -> Parser:
         description=card.summary,
         formatter_class=lambda prog: argparse.HelpFormatter(prog, max_help_position=32, width=100),
     )
+    surface.configure(parser)
     if card.work:
         add_settings_options(parser)
-    surface.configure(parser)
+    return parser
+
+
+def settings_parser() -> Parser:
+    """Return the parser of the options that name the settings, and of nothing else."""
+    parser = Parser(prog="chatelaine", add_help=False, allow_abbrev=False)
+    add_settings_options(parser)
     return parser
 
 

@@ -1,4 +1,4 @@
-"""chatelaine new: begin a shelf item from the shelf's template."""
+"""Begin a shelf item from the shelf's template: ``chatelaine new``."""
 
 import argparse
 from pathlib import Path

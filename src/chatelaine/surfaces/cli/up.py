@@ -1,4 +1,4 @@
-"""chatelaine up: start the service and keep it running."""
+"""Start the service and keep it running: ``chatelaine up``."""
 
 import argparse
 import sys

@@ -1,4 +1,4 @@
-"""chatelaine version: the release, and what it runs on."""
+"""Tell the release, and what it runs on: ``chatelaine version``."""
 
 import argparse
 import json
