@@ -1,0 +1,1 @@
+"""The form of a guard: copy this folder."""

@@ -1,0 +1,1 @@
+"""The form of a playbook: copy this folder."""

@@ -1,0 +1,1 @@
+"""The form of a source: copy this folder."""
