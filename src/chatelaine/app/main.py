@@ -13,6 +13,7 @@ def _card(name: str, summary: str, *, works: bool = True) -> CommandCard:
 
 
 COMMANDS: Mapping[str, CommandCard] = {
+    "demo": _card("demo", "show what it does, in a few seconds and on this machine alone"),
     "up": _card("up", "start the service and keep it running"),
     "keys": _card("keys", "issue, list, show, suspend, resume, rotate and revoke keys"),
     "events": _card("events", "read the journal"),

@@ -1,4 +1,4 @@
-"""chatelaine demo: the product in a few seconds, on this machine alone."""
+"""Behind the word ``demo``: the product in a few seconds, on this machine alone."""
 
 import argparse
 import os
@@ -64,6 +64,8 @@ class Page:
         self._stream = stream
         self._coloured = coloured
         self._acts = 0
+        self._spaced = True
+        """Whether an empty line stands above."""
         self._column = 0
         """Where an answer stands on its line; 0: no answer is being shown."""
 
@@ -71,18 +73,22 @@ class Page:
         """Begin another act, with its number."""
         self._acts += 1
         self._close()
-        self._write(f"\n{self._in(_BOLD, f'{self._acts}  {title}')}\n\n")
+        self._space()
+        self._write(self._in(_BOLD, f"{self._acts}  {title}") + "\n")
+        self._space()
 
     def note(self, text: str) -> None:
         """Say something to the onlooker, in a paragraph of its own."""
         self._close()
-        lines = textwrap.fill(text, _WIDTH, initial_indent=_INDENT, subsequent_indent=_INDENT)
-        self._write(f"\n{lines}\n\n")
+        lines = textwrap.fill(_shown(text), _WIDTH, initial_indent=_INDENT, subsequent_indent=_INDENT)
+        self._space()
+        self._write(f"{lines}\n")
+        self._space()
 
     def row(self, label: str, text: str) -> None:
         """Show a label and what belongs to it."""
         self._close()
-        lines = textwrap.fill(text, _WIDTH - len(_HANGING), break_on_hyphens=False).splitlines()
+        lines = textwrap.fill(_shown(text), _WIDTH - len(_HANGING), break_on_hyphens=False).splitlines()
         head = f"{_INDENT}{self._in(_DIM, label.ljust(_LABEL))}  "
         self._write(head + f"\n{_HANGING}".join(lines) + "\n")
 
@@ -97,6 +103,7 @@ class Page:
 
     def piece(self, text: str) -> None:
         """Show a piece of an answer at once, on a line with room for it."""
+        text = _shown(text)
         if self._column == 0:
             self._write(f"{_INDENT}{self._in(_DIM, 'model'.ljust(_LABEL))}  ")
             self._column = len(_HANGING)
@@ -115,7 +122,13 @@ class Page:
     def end(self, text: str) -> None:
         """Close the play."""
         self._close()
-        self._write(f"\n{text}\n")
+        self._space()
+        self._write(f"{text}\n")
+
+    def _space(self) -> None:
+        if not self._spaced:
+            self._write("\n")
+            self._spaced = True
 
     def _close(self) -> None:
         if self._column:
@@ -126,9 +139,14 @@ class Page:
         return f"{style}{text}{_PLAIN}" if self._coloured else text
 
     def _write(self, text: str) -> None:
-        shown = "".join(letter if letter.isprintable() or letter in "\n\x1b" else "\ufffd" for letter in text)
-        self._stream.write(shown)
+        self._stream.write(text)
+        self._spaced = False
         self._stream.flush()
+
+
+def _shown(text: str) -> str:
+    """Return a text without what would move the cursor of a terminal."""
+    return "".join(letter if letter.isprintable() else "\ufffd" for letter in text)
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -1,0 +1,197 @@
+"""The demo: a whole play that leaves nothing behind, and the page it is shown on."""
+
+import io
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from chatelaine.app.rehearsal import records
+from chatelaine.app.work.demo import Demo
+from chatelaine.model.error import ChatelaineError
+from chatelaine.model.event import ExchangeEnded, ExchangeRefused, KeyChanged
+from chatelaine.model.exchange import (
+    Asked,
+    Caller,
+    Client,
+    EndReason,
+    Greeting,
+    Network,
+    RefusalReason,
+    Served,
+    Target,
+    Usage,
+    UsageSource,
+)
+from chatelaine.model.key import KeyState
+from chatelaine.model.words import (
+    ExchangeId,
+    Instant,
+    KeyId,
+    NanoUsd,
+    OwnerId,
+    ProviderId,
+    UpstreamName,
+    WorkerNumber,
+)
+from chatelaine.surfaces.cli.demo import Page
+
+COMMAND = (sys.executable, "-m", "chatelaine.app", "demo")
+
+
+def around(folder: Path) -> dict[str, str]:
+    """Return an environment that would lead an SDK astray, with a temporary folder of its own."""
+    astray = {"OPENAI_BASE_URL": "http://127.0.0.1:9/v1", "HTTPS_PROXY": "http://127.0.0.1:9"}
+    return dict(os.environ) | astray | {"TMPDIR": str(folder)}
+
+
+def left_behind(folder: Path) -> list[str]:
+    """Return what is left in a folder, and the processes that know of it."""
+    lines = []
+    for each in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            lines.append(each.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
+        except OSError:
+            continue
+    return [*map(str, folder.iterdir()), *(line for line in lines if str(folder) in line)]
+
+
+@pytest.mark.wire
+def test_the_demo_plays_without_a_terminal_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    began = time.monotonic()
+    done = subprocess.run(
+        COMMAND, cwd=tmp_path, env=around(tmp_path), stdin=subprocess.DEVNULL,
+        capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stderr == ""
+    assert "\x1b" not in done.stdout
+    said = " ".join(done.stdout.split())
+    assert "knows which door each of them opens" in said
+    assert "hangs a new key on the chain" not in said
+    assert "401 invalid_api_key" in said
+    assert re.search(r"asked (\d+) times before, during and after: \1 answers, 0 failures", said)
+    assert "answered in full" in said
+    assert "its key was suspended" in said
+    assert "refused with 401: key suspended; nothing went upstream" in said
+    assert "Records that hold a question, an answer or a key: 0." in said
+    assert left_behind(tmp_path) == []
+    assert time.monotonic() - began < 40, "20 s on a machine that has nothing else to do"
+
+
+@pytest.mark.wire
+def test_a_demo_that_is_ended_half_way_leaves_nothing_behind(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        COMMAND, cwd=tmp_path, env=around(tmp_path), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as running:
+        assert running.stdout is not None
+        assert any("gate " in line for line in running.stdout), running.communicate()
+        running.send_signal(signal.SIGTERM)
+        _, faults = running.communicate(timeout=30)
+    assert (running.returncode, faults) == (130, "")
+    assert left_behind(tmp_path) == []
+
+
+def test_a_missing_sdk_is_named_with_what_brings_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "openai", None)
+    with pytest.raises(ChatelaineError, match="openai") as refused:
+        Demo().run(Page(io.StringIO(), coloured=False))
+    assert "make demo" in refused.value.hint
+
+
+def test_an_answer_is_folded_between_its_words() -> None:
+    stream = io.StringIO()
+    page = Page(stream, coloured=False)
+    page.ask("shop", "How many words?")
+    for number in range(40):
+        page.piece(f" word{number}")
+    page.cut()
+    lines = stream.getvalue().splitlines()
+    assert max(map(len, lines)) <= 98
+    assert all(line.startswith(" " * 4) for line in lines)
+    assert re.findall(r"word\d+", stream.getvalue()) == [f"word{number}" for number in range(40)]
+    assert lines[-1].endswith("✂")
+
+
+def test_what_a_server_says_moves_no_cursor() -> None:
+    stream = io.StringIO()
+    page = Page(stream, coloured=False)
+    page.row("gate", "\x1b[2Jgone\x07")
+    page.piece("\x1b[2J")
+    page.note("\x1b[2J")
+    assert "\x1b" not in stream.getvalue()
+    assert "\x07" not in stream.getvalue()
+
+
+def test_colours_are_shown_where_they_are_wanted() -> None:
+    stream = io.StringIO()
+    Page(stream, coloured=True).act("One")
+    assert "\x1b[1m1  One\x1b[0m" in stream.getvalue()
+
+
+KEY = KeyId("k1")
+CALLER = Caller(KEY, OwnerId("castle"), "shop")
+CLIENT = Client(Network("127.0.0.1"), Greeting("t13i1_a_b", "1.3"), "1.1", "Host,Accept", "ab")
+ENDED = ExchangeEnded(
+    at=Instant(2_500_000_000),
+    exchange=ExchangeId("x"),
+    worker=WorkerNumber(1),
+    caller=CALLER,
+    target=Target(UpstreamName("rehearsal"), ProviderId("openai")),
+    reason=EndReason.KEY_CUT,
+    status=200,
+    served=Served(),
+    usage=Usage(input_tokens=8, output_tokens=16, source=UsageSource.ESTIMATED),
+    cost=NanoUsd(34_000),
+    first_byte_us=900,
+    duration_us=710_000,
+    request_bytes=100,
+    reply_bytes=900,
+)
+REFUSED = ExchangeRefused(
+    at=Instant(3_000_000_000),
+    exchange=ExchangeId("y"),
+    worker=WorkerNumber(1),
+    caller=Caller(KEY),
+    client=CLIENT,
+    asked=Asked(),
+    status=401,
+    reason=RefusalReason.KEY_SUSPENDED,
+)
+CHANGED = KeyChanged(
+    at=Instant(2_400_000_000), key=KEY, owner=OwnerId("castle"), before=KeyState.ACTIVE,
+    after=KeyState.SUSPENDED, by="demo", reason="seen",
+)  # fmt: skip
+
+
+def test_records_are_told_in_plain_words_and_in_order() -> None:
+    assert list(records.course([CHANGED, ENDED, REFUSED])) == [
+        ("00:00:02.400", "key active → suspended, by demo (seen)"),
+        (
+            "00:00:02.500",
+            "cut off after 710 ms, its key was suspended: 8 tokens in, 16 out (an estimate), $0.000034",
+        ),
+        ("00:00:03.000", "refused with 401: key suspended; nothing went upstream"),
+    ]
+
+
+def test_a_refused_key_keeps_its_client_context() -> None:
+    told = dict(records.origin([CHANGED, ENDED, REFUSED]))
+    assert told["TLS"] == "JA4 t13i1_a_b, HTTP 1.1"
+    assert told["from"].startswith("127.0.0.1 ")
+
+
+def test_an_exchange_that_was_cut_is_not_counted_as_answered() -> None:
+    assert records.tally([ENDED, REFUSED]).startswith("1 exchanges, 0 answered in full: 8 tokens in, 16 out")
+
+
+def test_records_are_found_by_their_key_and_by_what_must_not_stand_in_them() -> None:
+    assert records.of_key([CHANGED, ENDED, REFUSED], KeyId("k2")) == []
+    assert records.of_key([CHANGED, ENDED, REFUSED], KEY) == [CHANGED, ENDED, REFUSED]
+    assert records.places_of([CHANGED, ENDED], ["castle"]) == 2
+    assert records.places_of([CHANGED, ENDED], ["no such text"]) == 0
