@@ -9,7 +9,8 @@ from typing import Protocol
 
 from chatelaine.model.words import Instant
 from chatelaine.surfaces.cli.key_views import Json
-from chatelaine.surfaces.cli.options import iso, positive, show, since
+from chatelaine.surfaces.cli.options import show
+from chatelaine.surfaces.cli.values import iso, positive, since
 
 
 class EventWork(Protocol):

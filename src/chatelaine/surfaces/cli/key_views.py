@@ -6,7 +6,8 @@ from typing import TypeAlias
 
 from chatelaine.model.key import Grant, ProviderKeySummary, VirtualKey
 from chatelaine.model.link import KeyIssuedTold, KeysTold, ProviderKeysTold, Reach, Reply
-from chatelaine.surfaces.cli.options import iso, table
+from chatelaine.surfaces.cli.options import table
+from chatelaine.surfaces.cli.values import iso
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 _NANO = 1_000_000_000

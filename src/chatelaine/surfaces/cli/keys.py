@@ -29,7 +29,8 @@ from chatelaine.model.link import (
 )
 from chatelaine.model.words import AppName, KeyId, OwnerId, ProviderKeyName, UpstreamName
 from chatelaine.surfaces.cli import key_views
-from chatelaine.surfaces.cli.options import add_json, duration, hours, lifetime, money, positive, show
+from chatelaine.surfaces.cli.options import add_json, show
+from chatelaine.surfaces.cli.values import duration, hours, lifetime, money, positive
 
 _UNSET = timedelta(-1)
 _LARGEST_VALUE = 64 * 1024
@@ -91,16 +92,26 @@ def _configure_issue(parser: argparse.ArgumentParser) -> None:
     grant = parser.add_argument_group("grant", "what is not given is not limited; lists by repeating")
     grant.add_argument("--upstream", action="append", default=[], help="an upstream's name")
     grant.add_argument("--model", action="append", default=[], help="a model's name; gpt-5* for any ending")
-    grant.add_argument("--operation", action="append", default=[], type=Operation, choices=list(Operation))
-    grant.add_argument("--modality", action="append", default=[], type=Modality, choices=list(Modality))
+    for name, words in (("operation", Operation), ("modality", Modality)):
+        listed = ", ".join(words)
+        grant.add_argument(
+            f"--{name}",
+            action="append",
+            default=[],
+            type=words,
+            choices=list(words),
+            metavar="NAME",
+            help=listed,
+        )
     grant.add_argument("--network", action="append", default=[], metavar="CIDR", help="where it may be used")
     grant.add_argument(
         "--hours", action="append", default=[], type=hours, help="'mon-fri 08:00-18:00', in UTC"
     )
-    for name in ("requests-per-minute", "tokens-per-minute", "parallel"):
-        grant.add_argument(f"--{name}", type=positive, metavar="N")
-    for name in ("spend-per-day", "spend-per-month"):
-        grant.add_argument(f"--{name}", type=money, metavar="USD")
+    grant.add_argument("--requests-per-minute", type=positive, metavar="N", help="requests in any minute")
+    grant.add_argument("--tokens-per-minute", type=positive, metavar="N", help="tokens in any minute")
+    grant.add_argument("--parallel", type=positive, metavar="N", help="exchanges at one time")
+    grant.add_argument("--spend-per-day", type=money, metavar="USD", help="US dollars a day (UTC)")
+    grant.add_argument("--spend-per-month", type=money, metavar="USD", help="US dollars a month (UTC)")
     _add_by(parser)
     add_json(parser)
 

@@ -54,7 +54,10 @@ class Work(Protocol):
 
 
 class Parser(argparse.ArgumentParser):
-    """Says what is wrong, what was perhaps meant, and where help is."""
+    """Takes no half-written options, and says where help is."""
+
+    def __init__(self, prog: str, *, description: str | None = None, add_help: bool = True) -> None:
+        super().__init__(prog=prog, description=description, add_help=add_help, allow_abbrev=False)
 
     def error(self, message: str) -> NoReturn:
         """Refuse the arguments."""
@@ -122,11 +125,7 @@ def load_work(card: CommandCard) -> Work:
 
 def command_parser(name: str, card: CommandCard, surface: Surface) -> Parser:
     """Return the parser of one command."""
-    parser = Parser(
-        prog=f"chatelaine {name}",
-        description=card.summary,
-        formatter_class=lambda prog: argparse.HelpFormatter(prog, max_help_position=32, width=100),
-    )
+    parser = Parser(f"chatelaine {name}", description=card.summary)
     surface.configure(parser)
     if card.work:
         add_settings_options(parser)
@@ -135,7 +134,7 @@ def command_parser(name: str, card: CommandCard, surface: Surface) -> Parser:
 
 def settings_parser() -> Parser:
     """Return the parser of the options that name the settings, and of nothing else."""
-    parser = Parser(prog="chatelaine", add_help=False, allow_abbrev=False)
+    parser = Parser("chatelaine", add_help=False)
     add_settings_options(parser)
     return parser
 
