@@ -111,6 +111,25 @@ def test_with_fsync_nobody_is_told_before_the_sync_and_the_next_group_gathers_me
     assert len(desk.events()) == 11
 
 
+def test_an_end_whose_moment_comes_during_a_sync_is_written_after_it(
+    desk: Any, opened: Make, ended: Make
+) -> None:
+    journal = desk.open(Durability.FSYNC)
+    told: list[bool] = []
+    journal.append(opened(1))
+    journal.when_durable(told.append)
+    journal._fall_due()
+    journal.append(ended(1))
+    desk.rounds.later, due = [], desk.rounds.later
+    for _, call in due:
+        call()
+    assert (told, journal.waiting) == ([], 1)
+    wait_for_sync(desk, told)
+    assert journal.waiting == 0
+    journal.close()
+    assert desk.exchanges() == ["o1", "e1"]
+
+
 @pytest.mark.parametrize("durability", Durability)
 def test_closing_writes_and_tells_everything(
     desk: Any, opened: Make, ended: Make, durability: Durability

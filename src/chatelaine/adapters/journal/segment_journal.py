@@ -283,7 +283,9 @@ class SegmentJournal:
         self._writer.settle()
         if self._writer.written >= self._settings.segment_bytes:
             self._rotate()
-        if self._group.calls and not self._due:
+        # Ends that nobody waits for, and whose moment came during the sync, have no other call left.
+        late = bool(self._group.frames) and not self._timed
+        if (self._group.calls or late) and not self._due:
             self._write_on(group)
         self._tell(iter(group.calls), durable=True)
 
