@@ -34,6 +34,7 @@ class UpstreamConnection(asyncio.Protocol):
         "_keep",
         "_pairs",
         "_parser",
+        "_paused",
         "_status",
         "_switched",
         "_transport",
@@ -57,6 +58,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._keep = False
         self._status = 0
         self._switched = False
+        self._paused = False
         self._until_close = False
 
     # asyncio's side
@@ -99,6 +101,9 @@ class UpstreamConnection(asyncio.Protocol):
             self._bodies = []
         head = None if had_head else self._head
         ended = self._ended
+        if head is not None and head.status == _SWITCHING:
+            self._lose("the upstream switched protocols without saying to which")
+            return
         if ended:
             self._give_back()
         listener.reply(head, data, ended=ended)
@@ -116,6 +121,8 @@ class UpstreamConnection(asyncio.Protocol):
         self._pairs = []
         self._ended = False
         self._head_bytes = 0
+        if self._paused:
+            self.resume_reading()
         if self._keep and self._transport is not None and not self._transport.is_closing():
             self._home.take_back(self)
         elif self._transport is not None:
@@ -196,11 +203,13 @@ class UpstreamConnection(asyncio.Protocol):
 
     def pause_reading(self) -> None:
         """Stop taking the reply."""
+        self._paused = True
         if self._transport is not None and not self._transport.is_closing():
             self._transport.pause_reading()
 
     def resume_reading(self) -> None:
         """Take the reply again."""
+        self._paused = False
         if self._transport is not None and not self._transport.is_closing():
             self._transport.resume_reading()
 
@@ -223,6 +232,9 @@ def _framing(pairs: list[tuple[bytes, bytes]]) -> tuple[int | None, bool]:
         if lowered == b"content-length":
             length = int(value)
         elif lowered == b"transfer-encoding":
+            if chunked or value.strip().lower() != b"chunked":
+                # RFC 9112 §6.1: whoever does not know a coding must not guess at the framing.
+                raise ValueError("only the chunked transfer coding is understood")
             chunked = True
     return (None if chunked else length), chunked
 

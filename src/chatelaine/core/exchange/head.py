@@ -201,6 +201,7 @@ def read_head(method: bytes, target: bytes, version: str, pairs: Pairs) -> Head:
         target = _take_parameter(special, target)
     _judge(special, version)
     tokens = special.tokens
+    upgrade = special.upgrade if b"upgrade" in tokens else b""
     nominated = tokens - _HOP_TOKENS if tokens else tokens
     return Head(
         method,
@@ -210,9 +211,10 @@ def read_head(method: bytes, target: bytes, version: str, pairs: Pairs) -> Head:
         special.credentials[0] if special.credentials else None,
         special.length,
         special.chunked,
-        b"close" not in tokens and (version == "1.1" or b"keep-alive" in tokens),
+        # A connection that was to speak another protocol serves no further request, switched or not.
+        not upgrade and b"close" not in tokens and (version == "1.1" or b"keep-alive" in tokens),
         special.expects and version == "1.1",
-        special.upgrade if b"upgrade" in tokens else b"",
+        upgrade,
         special.content_type,
         _without(passed, nominated) if nominated else passed,
     )

@@ -73,13 +73,18 @@ class Exchange(Course):
         head, sizes = self.head, self.room.sizes
         if route is None:
             return RefusalReason.ROUTE_UNKNOWN
-        if head.upgrade and not (route.websocket and head.upgrade == b"websocket"):
+        if head.upgrade and not (route.websocket and head.upgrade == b"websocket" and not self._has_body):
             return RefusalReason.UPGRADE_REFUSED
         if route.websocket and not head.upgrade:
             return RefusalReason.UPGRADE_NEEDED
         if head.length is not None and head.length > (sizes.upload if route.upload else sizes.json_body):
             return RefusalReason.BODY_TOO_LARGE
         return None
+
+    @property
+    def _has_body(self) -> bool:
+        # Behind a head that asks for a switch, an upstream that refuses it would read a body as a request.
+        return self.head.chunked or bool(self.head.length)
 
     def _challenged(self) -> bool:
         decision = self.room.decider.challenge(self.question())
@@ -134,7 +139,7 @@ class Exchange(Course):
         """Take the news that the rest of the request cannot be understood or is too large."""
         if self.state is State.RECEIVING:
             self.refuse(reason, detail)
-        else:
+        elif self.state not in _FINAL:
             self.caller_left()
             self.line.abort()
 
@@ -201,6 +206,9 @@ class Exchange(Course):
         self.moved = True
         if head is not None:
             self._hear(head, Input.REPLY_STARTED)
+        if ended:
+            # Its connection may be another's by now: it is not to be paused because this caller is slow.
+            self.upstream = None
         relay = self.relay
         if relay is None or self.state in _FINAL:
             return
@@ -214,7 +222,6 @@ class Exchange(Course):
             self.step(Input.UPSTREAM_LOST)
             return
         if ended:
-            self.upstream = None
             self.step(Input.REPLY_ENDED)
         elif relay.outruns():
             self.cut_off(EndReason.BUDGET_CUT)
@@ -222,6 +229,10 @@ class Exchange(Course):
     def switched(self, head: ReplyHead, data: bytes) -> None:
         """Take the news that the upstream has switched to WebSocket, with what it sent since."""
         self.moved = True
+        if not self.head.upgrade:
+            self.cancel()
+            self.upstream_lost("the upstream switched protocols unasked")
+            return
         self._hear(head, Input.SWITCHED)
         if data and self.relay is not None:
             self.relay.pass_raw(data)

@@ -32,6 +32,10 @@ class _Message:
     pairs: Pairs
     chunks: list[bytes] = field(default_factory=list)
     complete: bool = False
+    refusal: tuple[RefusalReason, str] | None = None
+    """Why it is refused whatever its head says, and the detail for the analyst."""
+    fault: str = ""
+    """Why its body cannot be understood, where that was found before its turn came."""
 
 
 class CallerConnection(asyncio.Protocol):
@@ -40,16 +44,22 @@ class CallerConnection(asyncio.Protocol):
     __slots__ = (
         "_client",
         "_closing_at",
+        "_deaf",
+        "_dry",
         "_exchange",
+        "_fed",
         "_full",
         "_gate",
         "_greeting",
         "_head_bytes",
+        "_head_slack",
         "_in_head",
         "_message",
         "_pairs",
         "_parser",
+        "_paused",
         "_peer",
+        "_serving",
         "_target",
         "_transport",
         "_tunnel",
@@ -72,9 +82,14 @@ class CallerConnection(asyncio.Protocol):
         self._pairs: Pairs = []
         self._target = b""
         self._in_head = False
-        self._head_bytes = 0
-        self._tunnel = False
-        self._full = False
+        self._fed = 0
+        # What came since the last request's end, and how much of that may have been its body.
+        self._head_bytes = self._head_slack = 0
+        # What came since the last byte of a body: chunk extensions and trailers, which nobody bounds.
+        self._dry = 0
+        self._tunnel = self._full = self._paused = self._serving = False
+        # Set once what follows cannot be told apart any more.
+        self._deaf = False
         self._closing_at = 0
         self._waiting_since = gate.clock.elapsed()
 
@@ -94,22 +109,35 @@ class CallerConnection(asyncio.Protocol):
         if self._tunnel:
             self._into_tunnel(data)
             return
-        if self._closing_at:
+        if self._closing_at or self._deaf:
             return
+        self._fed = len(data)
         if self._in_head or self._message is None:
-            self._head_bytes += len(data)
+            self._head_bytes += self._fed
+        else:
+            self._dry += self._fed
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
             self._tunnel = True
             self._into_tunnel(data[upgrade.args[0] :])
         except httptools.HttpParserError as error:
-            self._break(str(error) or type(error).__name__)
-        if self._in_head and self._head_bytes > self._gate.sizes.head:
-            self._refuse_early(RefusalReason.HEAD_TOO_LARGE, f"over {self._gate.sizes.head} bytes")
+            self._break(RefusalReason.MALFORMED_REQUEST, str(error) or type(error).__name__)
+        self._check_sizes()
+
+    def _check_sizes(self) -> None:
+        limit = self._gate.sizes.head
+        if self._in_head:
+            if self._head_bytes - self._head_slack > limit:
+                self._break(RefusalReason.HEAD_TOO_LARGE, f"over {limit} bytes")
+        elif self._dry > limit:
+            self._break(RefusalReason.MALFORMED_REQUEST, f"over {limit} bytes around a body")
 
     def _into_tunnel(self, data: bytes) -> None:
-        if data and self._exchange is not None:
+        if self._exchange is None and not self._waiting:
+            # The switch was refused: what follows is in no protocol of ours.
+            self._close_soon()
+        elif data and self._exchange is not None:
             self._exchange.from_tunnel(data)
 
     def eof_received(self) -> bool:
@@ -137,6 +165,8 @@ class CallerConnection(asyncio.Protocol):
         self._full = False
         if self._exchange is not None:
             self._exchange.caller_full(full=False)
+        else:
+            self._serve_waiting()
 
     # httptools' side.
 
@@ -159,18 +189,19 @@ class CallerConnection(asyncio.Protocol):
     def on_headers_complete(self) -> None:
         """Begin an exchange, or let the request wait its turn."""
         self._in_head = False
-        parser = self._parser
+        if self._closing_at:
+            return
+        parser, limit = self._parser, self._gate.sizes.head
         message = _Message(parser.get_method(), self._target, parser.get_http_version(), self._pairs)
         self._message = message
-        if self._exchange is None and not self._waiting:
-            self._begin(message)
-        else:
-            self._waiting.append(message)
-            self._hold(self._head_bytes)
+        if self._head_bytes > limit and _size(message) > limit:
+            message.refusal = RefusalReason.HEAD_TOO_LARGE, f"over {limit} bytes"
+        self._take_turn(message)
 
     def on_body(self, chunk: bytes) -> None:
         """Pass a part of the body on."""
         message = self._message
+        self._dry = 0
         if message is None or self._closing_at:
             return
         if self._waiting and self._waiting[-1] is message:
@@ -182,7 +213,8 @@ class CallerConnection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         """Pass on that the request has come whole."""
         message, self._message = self._message, None
-        self._head_bytes = 0
+        self._head_bytes = self._head_slack = self._fed
+        self._dry = 0
         if message is None or self._closing_at:
             return
         message.complete = True
@@ -191,61 +223,72 @@ class CallerConnection(asyncio.Protocol):
 
     # Requests.
 
-    def _begin(self, message: _Message) -> None:
-        gate = self._gate
-        client = self._client(message.pairs, message.version)
+    def _take_turn(self, message: _Message) -> None:
+        """Begin a request, or let it wait: for the one before it, and until its reply has room."""
+        if self._exchange is None and not self._waiting and not self._full:
+            self._begin(message)
+        else:
+            self._waiting.append(message)
+            self._hold(self._head_bytes)
+
+    def _begin(self, message: _Message) -> Served:
+        gate, told = self._gate, message.refusal
         try:
             head = read_head(message.method, message.target, message.version, message.pairs)
         except WireError as fault:
-            exchange = gate.exchange(self, client, _bare(message))
-            self._exchange = exchange
-            exchange.refuse(broken_clause(fault.clause), f"{fault.clause}: {fault.message}")
-            return
-        exchange = gate.exchange(self, client, head)
+            head = _bare(message)
+            told = told or (broken_clause(fault.clause), f"{fault.clause}: {fault.message}")
+        exchange = gate.exchange(self, self._client(message.pairs, message.version), head)
         self._exchange = exchange
-        if gate.draining:
+        if told is not None:
+            exchange.refuse(*told)
+        elif gate.draining:
             exchange.refuse(RefusalReason.DRAINING)
-        elif self._head_bytes > gate.sizes.head and _size(message) > gate.sizes.head:
-            exchange.refuse(RefusalReason.HEAD_TOO_LARGE, f"over {gate.sizes.head} bytes")
         else:
             exchange.begin()
+        return exchange
 
-    def _break(self, fault: str) -> None:
-        """Answer bytes that are not HTTP: the exchange they belong to is refused and recorded."""
-        if self._exchange is not None:
-            self._exchange.malformed(fault)
-        else:
-            self._refuse_early(RefusalReason.MALFORMED_REQUEST, fault)
-        self._close_soon()
-
-    def _refuse_early(self, reason: RefusalReason, detail: str) -> None:
-        """Refuse a request whose head never became whole."""
-        if self._exchange is None and not self._closing_at:
-            pairs, self._pairs = self._pairs, []
-            message = _Message(b"", self._target[:2048], "1.1", pairs)
-            exchange = self._gate.exchange(self, self._client(pairs, "1.1"), _bare(message))
-            self._exchange = exchange
-            exchange.refuse(reason, detail)
-        self._close_soon()
+    def _break(self, reason: RefusalReason, detail: str) -> None:
+        """Refuse, in its turn, a request that cannot be understood; what follows it is not heard."""
+        if self._closing_at or self._deaf:
+            return
+        self._deaf = True
+        message = self._message
+        if message is None:
+            self._in_head = False
+            message = _Message(b"", self._target[:2048], "1.1", self._pairs, refusal=(reason, detail))
+            self._take_turn(message)
+        elif self._waiting and self._waiting[-1] is message:
+            message.fault = detail
+        elif self._exchange is not None:
+            self._exchange.malformed(detail)
 
     def _hold(self, size: int) -> None:
         self._waiting_bytes += size
         if len(self._waiting) > _MOST_WAITING or self._waiting_bytes > _MOST_WAITING_BYTES:
             self.pause_reading()
 
-    def _next(self) -> None:
-        """Serve the request that waited longest."""
-        message = self._waiting.popleft()
+    def _serve_waiting(self) -> None:
+        # A loop, for thousands of refusals at a stroke would be as many calls within calls.
+        if self._serving:
+            return
+        self._serving = True
+        while self._waiting and self._exchange is None and not self._full and not self._closing_at:
+            self._serve(self._waiting.popleft())
+        self._serving = False
+
+    def _serve(self, message: _Message) -> None:
         if not self._waiting:
             self._waiting_bytes = 0
             self.resume_reading()
-        self._begin(message)
+        exchange = self._begin(message)
         for chunk in message.chunks:
-            if self._exchange is not None:
-                self._exchange.body(chunk)
+            exchange.body(chunk)
         message.chunks = []
-        if message.complete and self._exchange is not None:
-            self._exchange.body_ended()
+        if message.fault:
+            exchange.malformed(message.fault)
+        elif message.complete:
+            exchange.body_ended()
 
     # The exchange's side.
 
@@ -256,11 +299,13 @@ class CallerConnection(asyncio.Protocol):
 
     def pause_reading(self) -> None:
         """Take no more from the caller for now."""
+        self._paused = True
         if self._transport is not None and not self._transport.is_closing():
             self._transport.pause_reading()
 
     def resume_reading(self) -> None:
         """Take bytes from the caller again."""
+        self._paused = False
         if self._transport is not None and not self._transport.is_closing():
             self._transport.resume_reading()
 
@@ -276,20 +321,26 @@ class CallerConnection(asyncio.Protocol):
         self._waiting_since = self._gate.clock.elapsed()
         if self._closing_at:
             return
-        if not keep or self._gate.draining:
+        if not keep or self._gate.draining or (not self._waiting and (self._tunnel or self._deaf)):
             self._close_soon()
         elif self._waiting:
-            self._next()
+            self._serve_waiting()
+        elif self._paused:
+            # The upstream answered before it had taken all, and will not say any more that it has.
+            self.resume_reading()
 
     def _close_soon(self) -> None:
         """Close; if the caller is still sending, read it out for a moment first."""
         if self._closing_at:
             return
-        self._closing_at = self._gate.clock.elapsed() + _LINGER
+        sending = self._message is not None or self._deaf
+        # A caller that reads slowly gets all of its reply; one that does not read is dropped in the end.
+        patience = _LINGER if sending else int(self._gate.timeouts.stream_idle.total_seconds() * SECOND)
+        self._closing_at = self._gate.clock.elapsed() + patience
         transport = self._transport
         if transport is None or transport.is_closing():
             return
-        if self._message is None:
+        if not sending:
             transport.close()
         elif transport.can_write_eof():
             transport.write_eof()
@@ -305,9 +356,9 @@ class CallerConnection(asyncio.Protocol):
         elif self._exchange is not None:
             self._exchange.tick(now, caller_full=self._full)
         elif self._in_head and now - self._waiting_since > times.head.total_seconds() * SECOND:
-            self._refuse_early(RefusalReason.HEAD_TIMEOUT, "")
+            self._break(RefusalReason.HEAD_TIMEOUT, "")
         elif now - self._waiting_since > times.keep_alive.total_seconds() * SECOND:
-            transport.close()
+            self._close_soon()
 
     @property
     def idle(self) -> bool:
@@ -342,10 +393,8 @@ def _size(message: _Message) -> int:
     return len(message.target) + sum(len(name) + len(value) + 4 for name, value in message.pairs)
 
 
-def negotiated(greeting: Greeting, tls: SSLObject | None) -> Greeting:
+def negotiated(greeting: Greeting, tls: SSLObject) -> Greeting:
     """Return a greeting completed by what the handshake settled on."""
-    if tls is None:
-        return greeting
     return Greeting(
         greeting.ja4, tls.version() or "", tls.selected_alpn_protocol() or greeting.alpn, greeting.server_name
     )
