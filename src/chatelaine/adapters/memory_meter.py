@@ -25,8 +25,7 @@ class MemoryMeter:
 
     def release(self, slot: int, asked: Reservation, now: Instant, reserved_at: Instant = NEVER) -> None:
         """Give back the reservation of an exchange that never went upstream."""
-        del reserved_at
-        self._rows[slot] = release(self.row(slot), asked, now)
+        self._rows[slot] = release(self.row(slot), asked, now, reserved_at)
 
     def row(self, slot: int) -> MeterRow:
         """Return the counters of a key."""

@@ -119,9 +119,8 @@ class Hub:
         self._journal, self._meter = stores.journal, stores.meter
         keys = await stores.store.keys()
         if stores.meter.begun_anew:
-            slots = {key.id: key.slot for key in keys}
             now = CLOCK.now()
-            await asyncio.to_thread(rebuild_totals, self._places.journal, stores.meter, slots, now=now)
+            await asyncio.to_thread(rebuild_totals, self._places.journal, stores.meter, now=now)
         switchboard = Switchboard(keys, settings_digest=digest(self._settings), workers=self._orders.workers)
         keeper = KeyKeeper(
             store=stores.store,

@@ -5,21 +5,20 @@ then is its successor sent its tables, without which it opens no journal and tak
 """
 
 import asyncio
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
-from chatelaine.adapters.journal import SegmentJournal, read_segments, recover, workers
+from chatelaine.adapters.journal import SegmentJournal, find_start, read_segments, recover, workers
 from chatelaine.adapters.meter import SharedMeter
 from chatelaine.app.wire import CLOCK
+from chatelaine.core.limit import totals
 from chatelaine.model.error import JournalError, JournalUnavailable
-from chatelaine.model.event import Event, ExchangeEnded, ExchangeInterrupted
-from chatelaine.model.words import SECOND, Instant, KeyId, NanoUsd, WorkerNumber
+from chatelaine.model.event import Event, ExchangeInterrupted
+from chatelaine.model.words import SECOND, Instant, WorkerNumber
 from chatelaine.services.event import interrupt
 
 HUB = WorkerNumber(0)
-_DAY = 86_400 * SECOND
-_MONTH = 31 * _DAY
+_MONTH = 32 * 86_400 * SECOND
 
 
 async def recover_worker(worker: WorkerNumber, directory: Path, meter: SharedMeter) -> int:
@@ -63,26 +62,15 @@ async def durable(journal: SegmentJournal) -> None:
         )
 
 
-def rebuild_totals(directory: Path, meter: SharedMeter, slots: Mapping[KeyId, int], *, now: Instant) -> None:
-    """Count anew what was spent this month and today, where the meter's file was begun anew."""
-    spent: dict[tuple[int, int], int] = defaultdict(int)
-    for worker in workers(directory):
-        for key, at, cost in _costs(event for _, event in _read(directory, worker)):
-            if key in slots and now - _MONTH < at:
-                spent[at // _DAY, slots[key]] += cost
-    for day, slot in sorted(spent):
-        meter.charge(slot, NanoUsd(spent[day, slot]), Instant(min(day * _DAY, now)))
+def rebuild_totals(directory: Path, meter: SharedMeter, *, now: Instant) -> None:
+    """Count anew what was spent this month and today, where the meter was begun anew."""
+    meter.rebuild(totals(_month(directory, now), now))
 
 
-def _read(directory: Path, worker: WorkerNumber) -> Iterator[tuple[object, Event]]:
+def _month(directory: Path, now: Instant) -> Iterator[Event]:
     """Read around damage: the doctor tells of it, and the rest is counted."""
     faults: list[JournalError] = []
-    return read_segments(directory, worker, on_fault=faults.append)
-
-
-def _costs(events: Iterable[Event]) -> Iterator[tuple[KeyId, Instant, NanoUsd]]:
-    for event in events:
-        if isinstance(event, ExchangeEnded) and event.caller.key is not None:
-            yield event.caller.key, event.at, event.cost
-        elif isinstance(event, ExchangeInterrupted) and event.caller.key is not None:
-            yield event.caller.key, event.at, event.charged
+    for worker in workers(directory):
+        start = find_start(directory, worker, Instant(now - _MONTH))
+        for _, event in read_segments(directory, worker, start, faults.append):
+            yield event

@@ -11,12 +11,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from chatelaine.adapters.journal import Tail, compress_closed, read_segments, recover
+from chatelaine.adapters.journal import Tail, compress_closed, find_start, read_segments, recover
 from chatelaine.adapters.journal.place import archive_path, segments
 from chatelaine.core.journal import HEADER_SIZE, frame
 from chatelaine.model.error import JournalError, RecordUnknown, SegmentCorrupt
 from chatelaine.model.event import Event, ExchangeEnded, ExchangeInterrupted, ExchangeOpened
-from chatelaine.model.words import NEVER, WorkerNumber
+from chatelaine.model.words import NEVER, Instant, WorkerNumber
 from chatelaine.services.event import interrupt
 
 Make = Callable[[object], Event]
@@ -254,3 +254,17 @@ class Course:
         self.journal.close()
         for _ in range(100):
             self.poll()
+
+
+def test_where_reading_starts_for_an_instant_is_told_by_headers_alone(desk: Any, opened: Make) -> None:
+    began = []
+    for number in range(4):
+        journal = desk.open()
+        began.append(desk.rounds.now())
+        assert desk.write(journal, opened(number))
+        journal.close()
+        desk.rounds.wall += 3600 * 10**9
+    assert find_start(desk.directory, ONE, Instant(began[0] - 1)) == (0, 0)
+    assert find_start(desk.directory, ONE, began[2]) == (3, 0)
+    since = read_segments(desk.directory, ONE, find_start(desk.directory, ONE, Instant(began[3] - 1)))
+    assert [event.exchange for _, event in since] == ["2", "3"]

@@ -2,7 +2,7 @@
 
 from chatelaine.adapters.journal.care import check, compress_closed, mend, recover
 from chatelaine.adapters.journal.place import workers
-from chatelaine.adapters.journal.reader import Tail, read_segments
+from chatelaine.adapters.journal.reader import Tail, find_start, read_segments
 from chatelaine.adapters.journal.segment_journal import SegmentJournal
 
 __all__ = [
@@ -10,6 +10,7 @@ __all__ = [
     "Tail",
     "check",
     "compress_closed",
+    "find_start",
     "mend",
     "read_segments",
     "recover",

@@ -23,7 +23,7 @@ from chatelaine.core.journal import (
 from chatelaine.model.error import JournalError, RecordUnknown, SegmentCorrupt
 from chatelaine.model.event import Event
 from chatelaine.model.journal import Carried, Ending, OpenExchange, Position, SegmentHeader
-from chatelaine.model.words import WorkerNumber
+from chatelaine.model.words import Instant, WorkerNumber
 
 START: Final = Position(0, 0)
 _CHUNK: Final = 1 << 20
@@ -153,7 +153,7 @@ class Walk:
 
     def _begins(self, segment: SegmentFile, source: Source) -> bool:
         """Return whether there is anything to read: a crash may leave a segment without its header."""
-        if self._header(segment) is not None:
+        if self.header(segment) is not None:
             return True
         try:
             whole = source.read()
@@ -165,7 +165,8 @@ class Walk:
         self.on_fault(_fault(segment.path, Scan(source, 0, damaged_at=0)))
         return bool(whole)
 
-    def _header(self, segment: SegmentFile) -> SegmentHeader | None:
+    def header(self, segment: SegmentFile) -> SegmentHeader | None:
+        """Return a segment's header, or None where it cannot be read."""
         if self._headers.get(segment.sequence) is None:
             try:
                 with open_segment(segment) as source:
@@ -177,7 +178,7 @@ class Walk:
     def _successor(self, known: Mapping[int, SegmentFile], sequence: int) -> SegmentHeader | None:
         """Return the header of the first later segment that begins as it should."""
         for later in sorted(one for one in known if one > sequence):
-            told = self._header(known[later])
+            told = self.header(known[later])
             if told is not None:
                 return told if told.previous.sequence == sequence else None
         return None
@@ -230,6 +231,16 @@ def read_segments(
         RecordUnknown: a newer release wrote a record.
     """
     return Walk(directory, worker, on_fault).events(after)
+
+
+def find_start(directory: Path, worker: WorkerNumber, at: Instant) -> Position:
+    """Return a position before which nothing is of an instant or later, from the headers alone."""
+    headers = Walk(directory, worker, raise_fault)
+    for segment in reversed(segments(directory, worker)):
+        told = headers.header(segment)
+        if told is not None and told.created_at <= at:
+            return Position(segment.sequence, 0)
+    return START
 
 
 class Tail:

@@ -23,7 +23,7 @@ from chatelaine.model.exchange import (
 )
 from chatelaine.model.limit import Charge
 from chatelaine.model.policy import Decision, Terms
-from chatelaine.model.words import UpstreamName
+from chatelaine.model.words import NEVER, UpstreamName
 from chatelaine.ports import CallerLine, UpstreamLine
 from chatelaine.services.exchange.intake import Intake
 from chatelaine.services.exchange.reckoning import UNUSED, append, count_end, reckon
@@ -36,6 +36,7 @@ class Course(ABC):
 
     __slots__ = (
         "arrived",
+        "asked_at",
         "client",
         "decision",
         "detail",
@@ -83,6 +84,8 @@ class Course(ABC):
         self.relay: Relay | None = None
         self.first_byte_us = -1
         self.reckoned = UNUSED
+        self.asked_at = NEVER
+        """When the decision was asked for: the instant of the reservation."""
 
     # What the driver adds.
 
@@ -129,6 +132,7 @@ class Course(ABC):
     def question(self) -> Question:
         """Return everything a decision is made on."""
         intake = self.intake
+        self.asked_at = self.room.clock.now()
         return Question(
             self.head,
             self.route,
@@ -136,7 +140,7 @@ class Course(ABC):
             intake.whole() if intake is not None and intake.complete else b"",
             intake.fields if intake is not None else (),
             (intake.bytes if intake is not None and intake.complete else self.head.length) or 0,
-            self.room.clock.now(),
+            self.asked_at,
         )
 
     # The commands.
@@ -275,13 +279,13 @@ class Course(ABC):
         terms, relay, room = self.terms, self.relay, self.room
         self.reckoned = reckoned = reckon(self.decision.asked, relay, terms.price, room.cost)
         tokens = reckoned.usage.input_tokens + reckoned.usage.output_tokens
-        charge = Charge(terms.reserved, reckoned.cost, tokens)
+        charge = Charge(terms.reserved, reckoned.cost, tokens, self.asked_at)
         room.meter.settle(terms.slot, charge, room.clock.now())
 
     def release(self) -> None:
         """Give the whole reservation back."""
         terms = self.terms
-        self.room.meter.release(terms.slot, terms.reserved, self.room.clock.now())
+        self.room.meter.release(terms.slot, terms.reserved, self.room.clock.now(), self.asked_at)
 
     def record_end(self) -> None:
         """Append the end to the journal."""
@@ -306,6 +310,7 @@ class Course(ABC):
             self.intake.bytes if self.intake is not None else 0,
             relay.reply_bytes if relay is not None else 0,
             relay.upstream_id if relay is not None else "",
+            slot=self.terms.slot,
         )
         append(room, ended)
         count_end(room, route, ended)
