@@ -6,14 +6,16 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from chatelaine.app.rehearsal import records
-from chatelaine.app.work.demo import Demo
-from chatelaine.model.error import ChatelaineError
+from chatelaine.app.work.demo import Demo, begin
+from chatelaine.model.error import ChatelaineError, UsageError
 from chatelaine.model.event import ExchangeEnded, ExchangeRefused, KeyChanged
 from chatelaine.model.exchange import (
     Asked,
@@ -40,6 +42,15 @@ from chatelaine.model.words import (
     WorkerNumber,
 )
 from chatelaine.surfaces.cli.demo import Page
+from chatelaine.surfaces.cli.options import Chosen
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """Yield an empty folder whose name leaves room for a socket's, which pytest's own may not."""
+    with tempfile.TemporaryDirectory(prefix="play-") as name:
+        yield Path(name)
+
 
 COMMAND = (sys.executable, "-m", "chatelaine.app", "demo")
 
@@ -62,10 +73,10 @@ def left_behind(folder: Path) -> list[str]:
 
 
 @pytest.mark.wire
-def test_the_demo_plays_without_a_terminal_and_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_the_demo_plays_without_a_terminal_and_leaves_nothing_behind(folder: Path) -> None:
     began = time.monotonic()
     done = subprocess.run(
-        COMMAND, cwd=tmp_path, env=around(tmp_path), stdin=subprocess.DEVNULL,
+        COMMAND, cwd=folder, env=around(folder), stdin=subprocess.DEVNULL,
         capture_output=True, text=True, check=False, timeout=60,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
@@ -80,21 +91,21 @@ def test_the_demo_plays_without_a_terminal_and_leaves_nothing_behind(tmp_path: P
     assert "its key was suspended" in said
     assert "refused with 401: key suspended; nothing went upstream" in said
     assert "Records that hold a question, an answer or a key: 0." in said
-    assert left_behind(tmp_path) == []
+    assert left_behind(folder) == []
     assert time.monotonic() - began < 40, "20 s on a machine that has nothing else to do"
 
 
 @pytest.mark.wire
-def test_a_demo_that_is_ended_half_way_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_a_demo_that_is_ended_half_way_leaves_nothing_behind(folder: Path) -> None:
     with subprocess.Popen(
-        COMMAND, cwd=tmp_path, env=around(tmp_path), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        COMMAND, cwd=folder, env=around(folder), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as running:
         assert running.stdout is not None
         assert any("gate " in line for line in running.stdout), running.communicate()
         running.send_signal(signal.SIGTERM)
         _, faults = running.communicate(timeout=30)
     assert (running.returncode, faults) == (130, "")
-    assert left_behind(tmp_path) == []
+    assert left_behind(folder) == []
 
 
 def test_a_missing_sdk_is_named_with_what_brings_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,6 +113,21 @@ def test_a_missing_sdk_is_named_with_what_brings_it(monkeypatch: pytest.MonkeyPa
     with pytest.raises(ChatelaineError, match="openai") as refused:
         Demo().run(Page(io.StringIO(), coloured=False))
     assert "make demo" in refused.value.hint
+
+
+def test_a_temporary_folder_too_deep_for_a_socket_is_told_at_once(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / ("deep" * 20)))
+    with pytest.raises(ChatelaineError, match="too deep") as refused:
+        Demo().run(Page(io.StringIO(), coloured=False))
+    assert "TMPDIR" in refused.value.hint
+
+
+def test_a_setting_that_the_demo_would_not_follow_is_refused() -> None:
+    with pytest.raises(UsageError, match="settings of its own"):
+        begin(Chosen("", (("gate.port", "9"),)))
+    assert isinstance(begin(Chosen("any.yaml", ())), Demo)
 
 
 def test_an_answer_is_folded_between_its_words() -> None:

@@ -166,7 +166,9 @@ async def _until_ready(running: Process, log: Path) -> None:
 
 
 def _end_of(log: Path) -> str:
-    return log.read_text(encoding="utf-8", errors="replace")[-2000:]
+    """Return a program's last words: what it says as a command where it did, else the end of its log."""
+    said = log.read_text(encoding="utf-8", errors="replace")
+    return said.rpartition("chatelaine: ")[2][-2000:]
 
 
 async def _line_of(running: Process) -> bytes:

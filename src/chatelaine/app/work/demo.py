@@ -1,6 +1,7 @@
 """Behind ``chatelaine demo``: the play, in five acts, on this machine alone."""
 
 import asyncio
+import os
 import signal
 import tempfile
 import time
@@ -14,7 +15,7 @@ from chatelaine.app.rehearsal import records
 from chatelaine.app.rehearsal.model_server import MODEL, ModelServer
 from chatelaine.app.rehearsal.place import OWNER, App, Gate, app_with, gate_before
 from chatelaine.app.rehearsal.talk import Answered, Failed, Piece
-from chatelaine.model.error import ChatelaineError
+from chatelaine.model.error import ChatelaineError, UsageError
 from chatelaine.model.event import Event
 from chatelaine.model.link import KeyIssuedTold
 from chatelaine.surfaces.cli.demo import Stage
@@ -22,6 +23,8 @@ from chatelaine.surfaces.cli.options import Chosen
 
 _PACE = 0.045
 _BEFORE_THE_CUT = 16
+_LONGEST_FOLDER = 60
+"""A Unix socket's path has 107 bytes; the rest is for names of ours."""
 _REASON = "seen in a public repository"
 _FIRST = "What is a chatelaine?"
 _SECOND = "And when somebody steals a key?"
@@ -66,6 +69,11 @@ class Demo:
                 "the demo's app needs the package openai, which is not installed here",
                 hint="make demo brings it; else: pip install openai",
             )
+        if len(os.fsencode(tempfile.gettempdir())) > _LONGEST_FOLDER:
+            raise ChatelaineError(
+                f"the temporary folder {tempfile.gettempdir()} is too deep: a socket's path is short",
+                hint="set TMPDIR to a shorter one",
+            )
         began = time.monotonic()
         with tempfile.TemporaryDirectory(prefix="chatelaine-demo-") as name:
             _until_over(_play(stage, Path(name)))
@@ -74,8 +82,13 @@ class Demo:
 
 
 def begin(chosen: Chosen) -> Demo:
-    """Return what the command works with; the demo brings settings of its own."""
-    del chosen
+    """Return what the command works with; a settings file that lies about is not read.
+
+    Raises:
+        UsageError: a setting is given, which the demo would not follow.
+    """
+    if chosen.overrides:
+        raise UsageError("the demo brings settings of its own", hint="chatelaine up takes --set")
     return Demo()
 
 
