@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from chatelaine.adapters.clock import SystemClock
@@ -19,6 +20,16 @@ from chatelaine.model.words import PepperId
 CLOCK = SystemClock()
 ENTROPY = SystemEntropy()
 FIRST_PEPPER = PepperId("first")
+
+
+_LONGEST_ADDRESS = 107
+"""Bytes of a Unix socket's address (unix(7))."""
+
+
+@lru_cache(maxsize=8)
+def _by_descriptor(directory: Path) -> Path:
+    """Return a short path to a directory, good as long as this process lives."""
+    return Path(f"/proc/self/fd/{os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +55,11 @@ class Places:
 
     @property
     def socket(self) -> Path:
-        """The hub's socket."""
-        return self.root / HUB_SOCKET
+        """The hub's socket; by way of a descriptor where its path is longer than an address may be."""
+        path = self.root / HUB_SOCKET
+        if len(os.fsencode(path)) <= _LONGEST_ADDRESS or not self.root.is_dir():
+            return path
+        return _by_descriptor(self.root) / HUB_SOCKET
 
     @property
     def lock(self) -> Path:
