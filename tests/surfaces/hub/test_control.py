@@ -1,166 +1,30 @@
-"""The hub's socket and a worker's line to it: tables, changes, acknowledgements, and hostile peers."""
+"""The hub's socket and a worker's line to it: tables, changes, acknowledgements."""
 
 import asyncio
-import logging
-import os
 import socket
 import stat
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field, replace
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from hub_stage import a_hello, a_hub, a_key, a_worker, run, say, until
 
-from chatelaine.adapters.hub_link import HubLink, Reception
 from chatelaine.adapters.telemetry import Tally
 from chatelaine.core.link import REPLIES, Frames, frame
 from chatelaine.core.metric import REQUESTS
-from chatelaine.model.error import KeyNotFound
-from chatelaine.model.key import Grant, KeyState, VirtualKey
+from chatelaine.model.key import KeyState
 from chatelaine.model.link import (
-    COMMAND_LIMIT,
-    LINK_VERSION,
-    Acknowledged,
-    Command,
     KeysTold,
     ListKeys,
     Reach,
     Refused,
-    Reply,
     ShowKey,
-    WorkerHello,
     WorkerStanding,
 )
 from chatelaine.model.words import (
-    AppName,
-    Epoch,
-    Instant,
     KeyId,
-    OwnerId,
-    PepperId,
     ProviderKeyName,
-    WorkerNumber,
 )
-from chatelaine.surfaces.control import ControlServer, Desk
-from chatelaine.surfaces.switchboard import Line, Switchboard
-
-
-def a_key(kid: str, state: KeyState = KeyState.ACTIVE, contact: str = "") -> VirtualKey:
-    return VirtualKey(
-        id=KeyId(kid),
-        env="live",
-        owner=OwnerId("acme"),
-        app=AppName("bot"),
-        contact=contact,
-        grant=Grant(),
-        state=state,
-        digest=b"\x01" * 32,
-        pepper=PepperId("first"),
-        slot=1,
-        issued_at=Instant(1),
-        expires_at=None,
-    )
-
-
-@dataclass
-class Hub:
-    """The socket's side of a hub, with what a test wants to know of it."""
-
-    path: Path
-    board: Switchboard
-    recovered: list[int] = field(default_factory=list)
-    used: list[KeyId] = field(default_factory=list)
-    gone: list[int] = field(default_factory=list)
-
-    async def answer(self, command: Command) -> Reply:
-        if isinstance(command, ShowKey):
-            raise KeyNotFound("no such key", hint="look again")
-        return KeysTold(tuple(self.board.keys.values()), await self.board.reach())
-
-    async def recover(self, hello: WorkerHello) -> None:
-        self.recovered.append(hello.worker)
-
-    def note_gone(self, line: Line) -> None:
-        self.gone.append(line.hello.worker)
-
-    @asynccontextmanager
-    async def serving(self) -> AsyncIterator["Hub"]:
-        server = ControlServer(
-            self.path,
-            self.board,
-            Desk(answer=self.answer, recover=self.recover, note_used=self.used.append, gone=self.note_gone),
-        )
-        await server.start()
-        try:
-            yield self
-        finally:
-            await server.close()
-
-
-@dataclass
-class Gate:
-    """A worker's side: what it was handed."""
-
-    keys: dict[KeyId, VirtualKey] = field(default_factory=dict)
-    secrets: dict[ProviderKeyName, bytes] = field(default_factory=dict)
-    order: list[str] = field(default_factory=list)
-    changed: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def on_keys(self, keys: Sequence[VirtualKey]) -> None:
-        self.keys = {key.id: key for key in keys}
-        self.note("keys")
-
-    def on_changes(self, keys: Sequence[VirtualKey]) -> None:
-        self.keys.update((key.id, key) for key in keys)
-        self.note("changes")
-
-    def on_secrets(self, secrets: Mapping[ProviderKeyName, bytes]) -> None:
-        self.secrets = dict(secrets)
-        self.note("secrets")
-
-    def note(self, what: str) -> None:
-        self.order.append(what)
-        self.changed.set()
-
-    async def until(self, true: Callable[[], object]) -> None:
-        async with asyncio.timeout(10):
-            while not true():
-                self.changed.clear()
-                await self.changed.wait()
-
-
-@asynccontextmanager
-async def a_worker(
-    path: Path, number: int, tally: Tally | None = None
-) -> AsyncIterator[tuple[HubLink, Gate]]:
-    gate = Gate()
-    reception = Reception(gate.on_keys, gate.on_changes, gate.on_secrets, lambda: gate.note("settings"))
-    counted = tally if tally is not None else Tally({})
-    link = HubLink(path, WorkerNumber(number), reception, snapshot=counted.snapshot)
-    running = asyncio.create_task(link.run())
-    try:
-        yield link, gate
-    finally:
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
-
-
-def a_hub(folder: Path, keys: Sequence[VirtualKey] = (), workers: int = 2) -> Hub:
-    return Hub(folder / "hub.sock", Switchboard(keys, settings_digest="one", workers=workers))
-
-
-async def until(true: Callable[[], object]) -> None:
-    async with asyncio.timeout(10):
-        while not true():
-            await asyncio.sleep(0)
-
-
-def run(test: Awaitable[None]) -> None:
-    async def whole() -> None:
-        await test
-
-    asyncio.run(whole())
 
 
 def test_a_worker_is_sent_every_table_and_then_every_change(tmp_path: Path) -> None:
@@ -295,68 +159,6 @@ def test_what_a_worker_counts_comes_to_the_hub(tmp_path: Path) -> None:
     run(test())
 
 
-async def say(path: Path, data: bytes, *, end: bool = False) -> bytes:
-    """Send bytes and return all that comes back until the hub closes the line."""
-    reader, writer = await asyncio.open_unix_connection(str(path))
-    writer.write(data)
-    if end:
-        writer.write_eof()
-    async with asyncio.timeout(10):
-        try:
-            found = await reader.read()
-        except ConnectionError:
-            found = b""
-    writer.close()
-    return found
-
-
-def a_hello(**changes: object) -> WorkerHello:
-    hello = WorkerHello(WorkerNumber(1), os.getpid(), os.getppid(), LINK_VERSION, serving=False)
-    return replace(hello, **changes)  # type: ignore[arg-type] - each test names fields of its own
-
-
-HOSTILE = {
-    "huge": (2**31).to_bytes(4, "big"),
-    "above the limit": (COMMAND_LIMIT + 1).to_bytes(4, "big"),
-    "not JSON": b"\x00\x00\x00\x05hello",
-    "of another side": frame(KeysTold(())),
-    "before a hello": frame(Acknowledged(Epoch(1))),
-    "of another version": frame(a_hello(version=99)),
-    "of another supervisor": frame(a_hello(supervisor=1)),
-    "of a worker there is not": frame(a_hello(worker=WorkerNumber(3))),
-    "of worker nought": frame(a_hello(worker=WorkerNumber(0))),
-    "twice hello": frame(a_hello()) * 2,
-    "HTTP": b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
-}
-
-
-@pytest.mark.parametrize("data", HOSTILE.values(), ids=HOSTILE.keys())
-def test_a_hostile_frame_cuts_its_connection_and_harms_no_other(
-    data: bytes, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    async def test() -> None:
-        async with a_hub(tmp_path).serving() as hub, a_worker(hub.path, 2) as (link, gate):
-            await asyncio.wait_for(link.complete.wait(), 10)
-            await say(hub.path, data)
-            hub.board.publish([a_key("a")])
-            await gate.until(lambda: "a" in gate.keys)
-            assert [line.hello.worker for line in hub.board.lines] == [2]
-
-    with caplog.at_level(logging.WARNING, logger="chatelaine.hub"):
-        run(test())
-    assert "was cut" in caplog.text
-
-
-def test_a_frame_that_ends_in_the_middle_is_noted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    async def test() -> None:
-        async with a_hub(tmp_path).serving() as hub:
-            assert await say(hub.path, frame(ListKeys())[:-3], end=True) == b""
-
-    with caplog.at_level(logging.WARNING, logger="chatelaine.hub"):
-        run(test())
-    assert "in the middle" in caplog.text
-
-
 def test_commands_are_answered_one_after_another_and_faults_are_told(tmp_path: Path) -> None:
     async def test() -> None:
         async with a_hub(tmp_path, [a_key("a")], workers=0).serving() as hub:
@@ -396,36 +198,6 @@ def test_the_socket_is_for_its_owner_alone_and_takes_a_dead_ones_place(tmp_path:
         async with a_hub(tmp_path).serving():
             assert stat.S_IMODE(path.stat().st_mode) == 0o600
         assert not path.exists()
-
-    run(test())
-
-
-async def lie(path: Path, data: bytes) -> None:
-    """Be a hub that says these bytes to whoever connects."""
-
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(data)
-        await writer.drain()
-        await reader.read(1)
-        writer.close()
-
-    server = await asyncio.start_unix_server(answer, path=str(path))
-    async with server:
-        await asyncio.sleep(3600)
-
-
-@pytest.mark.parametrize("data", [b"\xff" * 100, frame(ListKeys()), b"\x00\x00\x00\x02{}"])
-def test_a_worker_cuts_a_hub_that_talks_nonsense_and_tries_again(data: bytes, tmp_path: Path) -> None:
-    async def test() -> None:
-        path = tmp_path / "hub.sock"
-        lying = asyncio.create_task(lie(path, data))
-        async with a_worker(path, 1) as (link, gate):
-            await until(lambda: link.connected)
-            await until(lambda: not link.connected)
-            lying.cancel()
-            await asyncio.gather(lying, return_exceptions=True)
-            async with a_hub(tmp_path, [a_key("a")]).serving():
-                await gate.until(lambda: "a" in gate.keys)
 
     run(test())
 
