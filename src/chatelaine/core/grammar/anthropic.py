@@ -1,20 +1,26 @@
 """The grammar of Anthropic's Messages, and of the completions before them."""
 
-import re
 from typing import Final
 
 import msgspec
 from msgspec import Raw, Struct
 
-from chatelaine.core.grammar.message import Kinds, as_messages, find_last, find_modalities, is_empty
+from chatelaine.core.grammar.message import (
+    Kinds,
+    as_messages,
+    find_last,
+    find_modalities,
+    is_empty,
+    kind_of_part,
+)
 from chatelaine.core.grammar.reading import cap, items, members, numbers, raw_text, read_fields, text
 from chatelaine.core.grammar.told import MOST_ID, count, label, length, member
 from chatelaine.model.error import BodyUnreadable
 from chatelaine.model.exchange import Modality, Served, Shape, Usage
 
 _KINDS: Final[Kinds] = (
-    (re.compile(rb'"image"'), Modality.IMAGE),
-    (re.compile(rb'"document"|"container_upload"'), Modality.DOCUMENT),
+    (kind_of_part(rb"image"), Modality.IMAGE),
+    (kind_of_part(rb"(?:document|container_upload)"), Modality.DOCUMENT),
 )
 _HINT: Final = b'"type"'
 _TEXT: Final[tuple[Modality, ...]] = (Modality.TEXT,)
@@ -32,7 +38,7 @@ def read_request(body: bytes) -> Shape:
     messages = as_messages(said)
     modalities = _TEXT
     if hidden or _HINT in body:
-        modalities = find_modalities(messages, _KINDS, hint=_HINT, hidden=hidden)
+        modalities = find_modalities(messages, _KINDS, hidden=hidden)
     return Shape(
         text(get("model")),
         get("stream") is True,

@@ -1,22 +1,28 @@
 """The grammar of Bedrock's Converse. The model, and whether it streams, stand in the path."""
 
-import re
 from typing import Final
 
 import msgspec
 from msgspec import Raw, Struct
 
-from chatelaine.core.grammar.message import Kinds, as_messages, find_last, find_modalities, is_empty
+from chatelaine.core.grammar.message import (
+    Kinds,
+    as_messages,
+    find_last,
+    find_modalities,
+    is_empty,
+    kind_of_part,
+)
 from chatelaine.core.grammar.reading import cap, items, members, numbers, raw_text, read_fields
 from chatelaine.core.grammar.told import count, label, length, member
 from chatelaine.model.error import BodyUnreadable
 from chatelaine.model.exchange import Modality, Served, Shape, Usage
 
 _KINDS: Final[Kinds] = (
-    (re.compile(rb'"image"\s*:'), Modality.IMAGE),
-    (re.compile(rb'"audio"\s*:'), Modality.AUDIO),
-    (re.compile(rb'"video"\s*:'), Modality.VIDEO),
-    (re.compile(rb'"document"\s*:'), Modality.DOCUMENT),
+    (kind_of_part(rb"image"), Modality.IMAGE),
+    (kind_of_part(rb"audio"), Modality.AUDIO),
+    (kind_of_part(rb"video"), Modality.VIDEO),
+    (kind_of_part(rb"document"), Modality.DOCUMENT),
 )
 _HINT: Final = b'"source"'
 _NESTED: Final = (b'"maxTokens"',)
@@ -36,7 +42,7 @@ def read_request(body: bytes) -> Shape:
     more = members(fields.get("additionalModelRequestFields"))
     modalities = _TEXT
     if hidden or _HINT in body:
-        modalities = find_modalities(messages, _KINDS, hint=_HINT, hidden=hidden)
+        modalities = find_modalities(messages, _KINDS, hidden=hidden)
     # Fields that go to the model as they are may set another cap, each model in its own name.
     capped = not any("max" in name.lower() for name in more)
     return Shape(

@@ -65,7 +65,7 @@ def read_request(body: bytes) -> Shape:
     messages = as_messages(said)
     modalities = _TEXT
     if hidden or _HINT in body:
-        modalities = find_modalities(messages, _KINDS, hint=_HINT, hidden=hidden)
+        modalities = find_modalities(messages, _KINDS, hidden=hidden)
     wanted = config.get("responseModalities") or config.get("response_modalities")
     return Shape(
         output_cap=cap(config.get("maxOutputTokens"), config.get("max_output_tokens")),

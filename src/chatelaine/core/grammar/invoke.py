@@ -4,14 +4,20 @@ Anthropic, Nova, Titan, Llama, Mistral, Cohere and Stability are told apart by t
 since the path may hold an alias. Where several caps stand in a body, the largest is believed.
 """
 
-import re
 from typing import Final
 
 import msgspec
 from msgspec import Raw, Struct
 
 from chatelaine.core.grammar import anthropic, converse, openai_reply
-from chatelaine.core.grammar.message import Kinds, as_messages, find_last, find_modalities, is_empty
+from chatelaine.core.grammar.message import (
+    Kinds,
+    as_messages,
+    find_last,
+    find_modalities,
+    is_empty,
+    kind_of_part,
+)
 from chatelaine.core.grammar.reading import (
     Fields,
     cap,
@@ -28,12 +34,11 @@ from chatelaine.model.error import BodyUnreadable
 from chatelaine.model.exchange import Modality, Served, Shape, Usage
 
 _KINDS: Final[Kinds] = (
-    (re.compile(rb'"image(?:_url)?"'), Modality.IMAGE),
-    (re.compile(rb'"audio"'), Modality.AUDIO),
-    (re.compile(rb'"video"'), Modality.VIDEO),
-    (re.compile(rb'"document"'), Modality.DOCUMENT),
+    (kind_of_part(rb"image(?:_url)?"), Modality.IMAGE),
+    (kind_of_part(rb"audio"), Modality.AUDIO),
+    (kind_of_part(rb"video"), Modality.VIDEO),
+    (kind_of_part(rb"document"), Modality.DOCUMENT),
 )
-_HINT: Final = b'"'
 _TEXT: Final[tuple[Modality, ...]] = (Modality.TEXT,)
 _IMAGE: Final = (Modality.IMAGE, Modality.TEXT)
 _CAPS: Final = ("max_tokens", "max_tokens_to_sample", "max_gen_len", "maxTokens")
@@ -54,7 +59,7 @@ def read_request(body: bytes) -> Shape:
     config = members(fields.get("inferenceConfig") or fields.get("textGenerationConfig"))
     pictures = members(fields.get("imageGenerationConfig"))
     images = _images(fields, pictures)
-    modalities = find_modalities(messages, _KINDS, hint=_HINT, hidden=hidden) if messages else _TEXT
+    modalities = find_modalities(messages, _KINDS, hidden=hidden) if messages else _TEXT
     return Shape(
         output_cap=cap(*map(fields.get, _CAPS), *map(config.get, _CONFIGURED)),
         numbers=numbers(fields, config, pictures),

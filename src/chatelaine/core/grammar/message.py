@@ -37,6 +37,7 @@ class _Turn(Struct):
 
 _TURN: Final = msgspec.json.Decoder(_Turn)
 _NO_TURN: Final = _Turn()
+_STRING: Final = msgspec.json.Decoder(str)
 _PARTS: Final = msgspec.json.Decoder(list[_Turn])
 
 
@@ -103,7 +104,12 @@ def is_empty(said: Value, messages: tuple[bytes, ...]) -> bool:
 
 
 def _is_blank(raw: bytes) -> bool:
-    return raw in _BLANK or (raw[:1] == b'"' and not raw[1:-1].strip())
+    if raw in _BLANK:
+        return True
+    try:
+        return raw[:1] == b'"' and not _STRING.decode(raw).strip()
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return False
 
 
 def _says_nothing(raw: bytes) -> bool:
@@ -117,22 +123,26 @@ def _says_nothing(raw: bytes) -> bool:
     return all(part.text and _is_blank(bytes(part.text)) for part in parts)
 
 
-def find_modalities(
-    messages: tuple[bytes, ...], kinds: Kinds, *, hint: bytes, hidden: bool
-) -> tuple[Modality, ...]:
+def kind_of_part(name: bytes) -> re.Pattern[bytes]:
+    """Return the pattern of a kind of content: a type of that name, or a member of it.
+
+    A text that is no more than such a name does not fit, and in a longer one its quotes are escaped.
+    """
+    return re.compile(rb'"type"\s*:\s*"%b"|"%b"\s*:' % (name, name))
+
+
+def find_modalities(messages: tuple[bytes, ...], kinds: Kinds, *, hidden: bool) -> tuple[Modality, ...]:
     """Return the kinds of content that go in, text always among them.
 
     Args:
         messages: raw messages.
         kinds: what tells a kind.
-        hint: stands in every message that has parts of other kinds than text.
         hidden: whether the body holds escapes under which a kind could hide.
     """
     found = {Modality.TEXT}
     for message in messages:
         plain = _plain(message) if hidden else message
-        if hint in plain:
-            found.update(modality for pattern, modality in kinds if pattern.search(plain))
+        found.update(modality for pattern, modality in kinds if pattern.search(plain))
     return tuple(sorted(found)) if len(found) > 1 else _TEXT_ONLY
 
 

@@ -3,7 +3,6 @@
 Azure OpenAI and the compatible servers share it.
 """
 
-import re
 from typing import Final
 
 from chatelaine.core.grammar.message import (
@@ -14,6 +13,7 @@ from chatelaine.core.grammar.message import (
     find_system,
     is_empty,
     join,
+    kind_of_part,
 )
 from chatelaine.core.grammar.reading import (
     Fields,
@@ -29,12 +29,13 @@ from chatelaine.core.grammar.reading import (
 from chatelaine.model.exchange import Modality, Shape
 
 _KINDS: Final[Kinds] = (
-    (re.compile(rb'"(?:input_)?image(?:_url)?"'), Modality.IMAGE),
-    (re.compile(rb'"(?:input_)?audio(?:_url)?"'), Modality.AUDIO),
-    (re.compile(rb'"(?:input_)?video(?:_url)?"'), Modality.VIDEO),
-    (re.compile(rb'"(?:input_)?file"'), Modality.DOCUMENT),
+    (kind_of_part(rb"(?:input_)?image(?:_url)?"), Modality.IMAGE),
+    (kind_of_part(rb"(?:input_)?audio(?:_url)?"), Modality.AUDIO),
+    (kind_of_part(rb"(?:input_)?video(?:_url)?"), Modality.VIDEO),
+    (kind_of_part(rb"(?:input_)?file"), Modality.DOCUMENT),
 )
-_HINT: Final = b'"type"'
+_HINTS: Final = (b'"type"', b'_url"', b"input_")
+"""One of them stands in every body that has content of other kinds than text; vLLM needs no type."""
 _TEXT: Final[tuple[Modality, ...]] = (Modality.TEXT,)
 _AUDIO: Final = (Modality.AUDIO,)
 _IMAGE: Final = (Modality.IMAGE,)
@@ -53,7 +54,7 @@ def read_request(body: bytes) -> Shape:
         said = get("input") if "input" in fields else get("prompt")
     messages = as_messages(said)
     modalities = _TEXT
-    if hidden or _HINT in body:
+    if hidden or any(hint in body for hint in _HINTS):
         modalities = _modalities(fields, messages, hidden=hidden)
     if "audio" in fields or "modalities" in fields:
         modalities = join(modalities, _spoken(fields))
@@ -76,7 +77,7 @@ def read_request(body: bytes) -> Shape:
 
 
 def _modalities(fields: Fields, messages: tuple[bytes, ...], *, hidden: bool) -> tuple[Modality, ...]:
-    found = find_modalities(messages, _KINDS, hint=_HINT, hidden=hidden)
+    found = find_modalities(messages, _KINDS, hidden=hidden)
     tools = fields.get("tools")
     if isinstance(tools, list) and any(b'"image_generation"' in bytes(tool) for tool in tools):
         found = join(found, _IMAGE)

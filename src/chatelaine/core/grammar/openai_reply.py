@@ -103,6 +103,8 @@ def _decode_leniently(body: bytes) -> tuple[_Bare, list[_Choice]]:
         told = _REPLY.decode(body)
     except msgspec.ValidationError:
         return _decode_bare(body), _NO_CHOICES
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        raise BodyUnreadable("the reply is not JSON", clause="RFC 8259") from error
     return told, told.choices or _NO_CHOICES
 
 
@@ -184,7 +186,7 @@ def read_images(body: bytes) -> Served:
     served = read_reply(body)
     try:
         given = len(_IMAGES.decode(body).data or ())
-    except msgspec.ValidationError:
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
         given = 0
     return with_images(served, given) if given else served
 

@@ -6,6 +6,7 @@ read in two ways, is refused here: we would judge one reading and the upstream s
 
 import re
 from collections.abc import Iterable, Mapping
+from math import copysign
 from typing import Final
 
 import msgspec
@@ -183,7 +184,8 @@ def numbers(*objects: Fields) -> tuple[tuple[str, float], ...]:
     for fields in objects:
         for name, value in fields.items():
             if name in NUMBERS and isinstance(value, _NUMERIC):
-                found.append((name, float(value)))
+                held = -IMPOSSIBLE <= value <= IMPOSSIBLE
+                found.append((name, float(value) if held else copysign(IMPOSSIBLE, value > 0 or -1)))
     return tuple(found) if len(found) <= MOST_NUMBERS else tuple(found[:MOST_NUMBERS])
 
 
