@@ -88,6 +88,10 @@ class Caller:
         """Read the body that belongs to a head."""
         if "chunked" not in head.headers.get("transfer-encoding", ""):
             return await self.reader.readexactly(int(head.headers.get("content-length", "0")))
+        return await self.rest()
+
+    async def rest(self) -> bytes:
+        """Read chunks to the end."""
         parts = []
         while part := await self.chunk():
             parts.append(part)
