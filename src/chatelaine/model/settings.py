@@ -4,8 +4,27 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
+from typing import Annotated
 
 from chatelaine.model.words import PepperId, ProviderId, UpstreamName
+
+Port = Annotated[int, "port"]
+"""A TCP port."""
+
+Size = Annotated[int, "size"]
+"""Bytes; in a file also ``64KiB``, ``32MiB``."""
+
+Delay = Annotated[timedelta, "delay"]
+"""A duration that may also be nothing."""
+
+Host = Annotated[str, "host"]
+"""A host's name or address, without scheme and port."""
+
+Block = Annotated[str, "block"]
+"""Addresses in CIDR form, IPv4 or IPv6."""
+
+Url = Annotated[str, "url"]
+"""``http://`` or ``https://``, a host, perhaps a port and a path."""
 
 
 class Durability(StrEnum):
@@ -33,9 +52,12 @@ class Secret:
 class SizeLimits:
     """Bytes at most; what is larger is refused before it is held."""
 
-    head: int = 64 * 1024
-    json_body: int = 32 * 1024 * 1024
-    upload: int = 512 * 1024 * 1024
+    head: Size = 64 * 1024
+    """The request line and all header fields."""
+    json_body: Size = 32 * 1024 * 1024
+    """A body that is read before it is sent on."""
+    upload: Size = 512 * 1024 * 1024
+    """A body that streams through: audio, files, images."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,13 +65,21 @@ class Timeouts:
     """How long the gate waits for each part of an exchange."""
 
     handshake: timedelta = timedelta(seconds=10)
+    """From the connection to the end of the TLS handshake."""
     head: timedelta = timedelta(seconds=15)
+    """From a request's first byte to the end of its head."""
     body: timedelta = timedelta(seconds=60)
+    """For the next bytes of a request's body."""
     keep_alive: timedelta = timedelta(seconds=75)
+    """For the next request on an idle connection."""
     upstream_connect: timedelta = timedelta(seconds=10)
+    """For a connection to an upstream, handshake included."""
     upstream_first_byte: timedelta = timedelta(seconds=600)
+    """For the first byte of an upstream's reply."""
     stream_idle: timedelta = timedelta(seconds=120)
-    drain: timedelta = timedelta(seconds=60)
+    """For the next bytes of a reply that has begun."""
+    drain: Delay = timedelta(seconds=60)
+    """For exchanges under way when the gate stops."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,9 +87,12 @@ class TlsSettings:
     """The certificate the gate shows; without one it signs its own on the first start."""
 
     enabled: bool = True
+    """False serves plain HTTP."""
     certificate: Path | None = None
+    """A PEM file: the certificate and those between it and its root."""
     key: Path | None = None
-    names: tuple[str, ...] = ("localhost",)
+    """A PEM file: the certificate's private key."""
+    names: tuple[Host, ...] = ("localhost",)
     """Names and addresses in a self-signed certificate."""
 
 
@@ -67,17 +100,21 @@ class TlsSettings:
 class GateSettings:
     """The data plane: where it listens, whom it believes, how long it waits."""
 
-    host: str = "127.0.0.1"
-    port: int = 8443
+    host: Host = "127.0.0.1"
+    """Address to listen on."""
+    port: Port = 8443
+    """TCP port to listen on."""
     workers: int = 0
     """Gate workers; 0: one a core."""
     tls: TlsSettings = TlsSettings()
     plain_anywhere: bool = False
     """True allows plain HTTP on an address that is not loopback."""
-    trusted_proxies: tuple[str, ...] = ()
+    trusted_proxies: tuple[Block, ...] = ()
     """CIDR blocks whose ``X-Forwarded-For``, ``Forwarded`` and PROXY headers are believed."""
     proxy_protocol: bool = False
+    """True reads a PROXY header of version 2 from trusted proxies."""
     unknown_routes: UnknownRoute = UnknownRoute.REFUSE
+    """What happens to a path that no provider's card names."""
     sizes: SizeLimits = SizeLimits()
     timeouts: Timeouts = Timeouts()
     connections: int = 20_000
@@ -88,8 +125,10 @@ class GateSettings:
 class AdminSettings:
     """The admin port: ``/livez``, ``/readyz``, ``/metrics``."""
 
-    host: str = "127.0.0.1"
-    port: int = 8444
+    host: Host = "127.0.0.1"
+    """Address to listen on; whoever reaches it reads the metrics."""
+    port: Port = 8444
+    """TCP port to listen on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,8 +136,11 @@ class JournalSettings:
     """The journal: how durable, how large its segments, how long they are kept open."""
 
     durability: Durability = Durability.FSYNC
-    segment_bytes: int = 64 * 1024 * 1024
+    """What must have happened to a record before its request goes upstream."""
+    segment_bytes: Size = 64 * 1024 * 1024
+    """A segment that has grown to this size is closed and compressed."""
     segment_age: timedelta = timedelta(hours=1)
+    """A segment that is older than this is closed and compressed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +148,7 @@ class StorageSettings:
     """Where Chatelaine keeps its files."""
 
     directory: Path = Path("chatelaine-data")
+    """Journal, keys, meter and secrets made on the first start."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +156,9 @@ class PepperSettings:
     """One pepper: the first of the list digests new tokens, the others verify older ones."""
 
     id: PepperId
+    """Names the pepper; recorded with each digest."""
     secret: Secret
+    """Where its 32 bytes or more are read from."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,9 +166,13 @@ class KeySettings:
     """How virtual keys are issued and sealed; what is not set is made on the first start."""
 
     peppers: tuple[PepperSettings, ...] = ()
+    """The first digests new tokens, the others verify older ones."""
     kek: Secret | None = None
+    """The key-encryption key that seals provider keys: 32 bytes."""
     lifetime: timedelta = timedelta(days=90)
-    overlap: timedelta = timedelta(hours=24)
+    """How long an issued key lives that is given no other expiry."""
+    overlap: Delay = timedelta(hours=24)
+    """How long the predecessor of a rotated key still works."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,16 +180,23 @@ class UpstreamSettings:
     """One model server or provider endpoint."""
 
     name: UpstreamName
+    """Names the upstream in grants, metrics and records."""
     provider: ProviderId
-    url: str
+    """The dialect it speaks."""
+    url: Url
     """``https://host[:port][/prefix]``; the caller's path is appended."""
     credential: Secret | None = None
+    """The provider key; without one, none is sent."""
     models: tuple[str, ...] = ("*",)
+    """Models it serves; a trailing ``*`` stands for any ending."""
     weight: int = 1
-    allow_addresses: tuple[str, ...] = ()
+    """Its share of the requests for a model that several upstreams serve."""
+    allow_addresses: tuple[Block, ...] = ()
     """CIDR blocks of loopback, link-local or private addresses this upstream may resolve to."""
     ca_file: Path | None = None
+    """A PEM file of the authorities that may sign its certificate, in place of the system's."""
     connections: int = 1024
+    """Connections a worker keeps to it at most."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,8 +204,11 @@ class AddressSettings:
     """Tables of networks: MaxMind-format files the operator supplies beside the embedded one."""
 
     asn: Path | None = None
+    """Autonomous systems."""
     country: Path | None = None
+    """Countries."""
     classes: Path | None = None
+    """Hosting, VPN and Tor networks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,6 +216,7 @@ class PriceSettings:
     """A price file whose rows override the embedded list's."""
 
     file: Path | None = None
+    """A TOML file; docs/how-to/prices.md shows its rows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
