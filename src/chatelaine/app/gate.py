@@ -24,7 +24,7 @@ from chatelaine.core.exchange.route import RouteTable
 from chatelaine.core.grammar.form import read_form
 from chatelaine.core.grammar.index import GRAMMARS
 from chatelaine.core.key.roster import Roster
-from chatelaine.core.price import cost, find, index, worst_case
+from chatelaine.core.price import cost, find_for, index, worst_case
 from chatelaine.core.redact import redact
 from chatelaine.core.stream.select import tap_for
 from chatelaine.model.error import SecretUnreadable
@@ -189,8 +189,7 @@ class GateWorks:
 
         @lru_cache(maxsize=_REMEMBERED)
         def price(model: str, operation: Operation) -> ModelPrice:
-            del operation
-            return find(prices, rows, model)
+            return find_for(prices, rows, model, operation)
 
         tables = Tables(
             roster=self.roster,
