@@ -9,9 +9,10 @@ from chatelaine.adapters.telemetry import Tally, exposition
 from chatelaine.catalog import providers
 from chatelaine.core.metric import BUILD, KEYS, WORKERS
 from chatelaine.model.key import KeyState
-from chatelaine.model.link import WorkerTold
+from chatelaine.model.link import WorkerHello, WorkerTold
 from chatelaine.model.settings import Settings
-from chatelaine.surfaces.switchboard import Switchboard
+from chatelaine.model.words import WorkerNumber
+from chatelaine.surfaces.switchboard import Line, Switchboard
 
 STANDINGS = ("ready", "starting", "draining", "missing")
 
@@ -48,14 +49,37 @@ def _standing(one: WorkerTold) -> str:
     return "ready" if one.ready else "starting"
 
 
-def metrics_text(own: Tally, switchboard: Switchboard, configured: Mapping[str, frozenset[str]]) -> str:
-    """Return the metrics of hub and workers, added up, in Prometheus' text format."""
-    total = Tally(configured)
-    _show_now(own, switchboard)
-    total.merge(own.snapshot())
-    for line in switchboard.lines:
-        total.merge(line.snapshot)
-    return exposition(total.snapshot())
+class Census:
+    """Adds up what the hub and all workers count, also those that have gone."""
+
+    def __init__(self, own: Tally, switchboard: Switchboard) -> None:
+        self._own = own
+        self._switchboard = switchboard
+        self._departed: dict[WorkerNumber, Line] = {}
+
+    def note_gone(self, line: Line) -> None:
+        """Keep what a worker has counted until it is known whether it has died or only comes back."""
+        self._settle(line.hello)
+        self._departed[line.hello.worker] = line
+
+    def metrics(self, configured: Mapping[str, frozenset[str]]) -> str:
+        """Return all metrics in Prometheus' text format."""
+        for line in self._switchboard.lines:
+            self._settle(line.hello)
+        _show_now(self._own, self._switchboard)
+        total = Tally(configured)
+        total.merge(self._own.snapshot())
+        for line in self._switchboard.lines:
+            total.merge(line.snapshot)
+        for line in self._departed.values():
+            total.merge_counted(line.snapshot)
+        return exposition(total.snapshot())
+
+    def _settle(self, hello: WorkerHello) -> None:
+        """Count a departed worker for good where another process has its number; else it tells all anew."""
+        before = self._departed.pop(hello.worker, None)
+        if before is not None and before.hello.pid != hello.pid:
+            self._own.merge_counted(before.snapshot)
 
 
 def _show_now(own: Tally, switchboard: Switchboard) -> None:

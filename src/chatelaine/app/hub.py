@@ -17,7 +17,7 @@ from chatelaine.adapters.log import set_up
 from chatelaine.adapters.meter import SharedMeter
 from chatelaine.adapters.sqlite import SqliteKeyStore, open_key_store
 from chatelaine.adapters.telemetry import Tally
-from chatelaine.app.census import label_values, metrics_text, worker_reasons
+from chatelaine.app.census import Census, label_values, worker_reasons
 from chatelaine.app.commands import Clerk
 from chatelaine.app.difference import changes, digest, split_by_restart
 from chatelaine.app.locks import hub_lock
@@ -42,7 +42,7 @@ from chatelaine.model.words import SECOND, KeyId
 from chatelaine.services.key import KeyKeeper
 from chatelaine.surfaces.api import Vitals, admin_application
 from chatelaine.surfaces.control import ControlServer, Desk
-from chatelaine.surfaces.switchboard import Line, Switchboard
+from chatelaine.surfaces.switchboard import Switchboard
 
 log = logging.getLogger("chatelaine.hub")
 
@@ -134,11 +134,12 @@ class Hub:
         )
         switchboard.publish_secrets(await keeper.open_provider_keys())
         self._keeper, self._switchboard = keeper, switchboard
+        self._census = Census(self._tally, switchboard)
         self._clerk = Clerk(keeper, self._settings, self)
 
     async def _serve(self) -> None:
         desk = Desk(
-            answer=self._answer, recover=self._recover, note_used=self._note_used, gone=self._note_gone
+            answer=self._answer, recover=self._recover, note_used=self._note_used, gone=self._census.note_gone
         )
         control = ControlServer(self._places.socket, self._switchboard, desk)
         await control.start()
@@ -188,11 +189,6 @@ class Hub:
     def _note_used(self, kid: KeyId) -> None:
         self._used.add(kid)
         self._use_noted.set()
-
-    def _note_gone(self, line: Line) -> None:
-        # What a worker has counted stays counted after it is gone; a worker that comes back tells all anew.
-        if _gone(line.hello.pid):
-            self._tally.merge_counted(line.snapshot)
 
     def _status(self) -> StatusTold:
         return StatusTold(
@@ -284,7 +280,7 @@ class Hub:
             await asyncio.sleep(_COMPRESS)
 
     async def _serve_admin(self) -> None:
-        vitals = Vitals(self._reasons, lambda: metrics_text(self._tally, self._switchboard, self._configured))
+        vitals = Vitals(self._reasons, lambda: self._census.metrics(self._configured))
         config = uvicorn.Config(
             admin_application(vitals),
             log_config=None,
@@ -304,16 +300,6 @@ class _AdminServer(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         """Leave the signals as they are."""
         yield
-
-
-def _gone(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return True
-    return (
-        Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(") ")[2][:1] == "Z"
-    )
 
 
 def main() -> None:

@@ -105,7 +105,6 @@ JOURNAL_FAILURES = "journal_failures_total"
 RELOADS = "config_reloads_total"
 RELOAD_FAILURES = "config_reload_failures_total"
 WORKERS = "workers"
-HUB_CONNECTED = "hub_connected"
 BUILD = "build_info"
 
 
@@ -171,7 +170,6 @@ METRICS: Mapping[str, Metric] = {
         _counter(RELOADS, "Reloads of the settings by result.", "result"),
         _counter(RELOAD_FAILURES, "Reloads of the settings that were refused."),
         _gauge(WORKERS, "Gate workers by how they stand.", "standing"),
-        _gauge(HUB_CONNECTED, "Gate workers that are connected to the hub."),
         _gauge(BUILD, "Always 1; the label names the release.", "version"),
     )
 }

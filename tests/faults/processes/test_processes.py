@@ -209,3 +209,44 @@ def test_no_secret_stands_in_arguments_or_environment_of_a_child(service: Any) -
         assert b"sk-canary" not in shown
         assert b"chln_" not in shown
     assert "sk-canary" not in service.log()
+
+
+def test_a_first_use_makes_a_key_active_everywhere(service: Any) -> None:
+    service.start()
+    kid = service.issue()
+    service.ask_gate(f"/use/{kid}")
+    waited(lambda: all(one["keys"] == {kid: "active"} for one in service.every_worker().values()))
+    assert service.read("keys", "show", kid)["keys"][0]["state"] == "active"
+
+
+def test_a_key_whose_time_is_over_is_ended_everywhere(service: Any) -> None:
+    service.start()
+    asked = ("--owner", "a", "--app", "b", "--contact", "c", "--lifetime", "1s")
+    kid = service.read("keys", "issue", *asked)["id"]
+    waited(lambda: all(one["keys"] == {kid: "expired"} for one in service.every_worker().values()))
+
+
+def test_what_workers_counted_is_not_lost_when_they_die(service: Any) -> None:
+    service.workers = 1
+    service.start()
+
+    def counted() -> int:
+        lines = service.get("/metrics")[1].splitlines()
+        return sum(int(line.split()[-1]) for line in lines if line.startswith("chatelaine_requests_total"))
+
+    for _ in range(7):
+        service.ask_gate()
+    waited(lambda: counted() == 7)
+    kill(service.ask_gate()["pid"])
+    service.ask_gate()
+    waited(lambda: counted() >= 8)
+    assert counted() <= 9
+
+
+def test_a_command_waits_for_a_hub_that_is_just_coming_back(service: Any) -> None:
+    service.start()
+    kid = service.issue()
+    kill(service.children()["hub"])
+    told = service.read("keys", "suspend", kid)
+    assert told["keys"][0]["state"] == "suspended"
+    assert told["reach"]["workers"] == 2, "the hub did it, and not the command line behind its back"
