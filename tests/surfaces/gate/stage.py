@@ -2,7 +2,6 @@
 
 import asyncio
 import itertools
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -323,21 +322,22 @@ def one_reply(asked: bytes) -> bytes:
 
 
 def whole_requests(asked: bytes) -> int:
-    """Count the requests in what the gate itself wrote (it always declares a length)."""
-    count, waiting = 0, deque([asked])
-    while waiting:
-        head, found, rest = waiting.popleft().partition(b"\r\n\r\n")
-        if not found:
-            break
-        length = 0
-        for line in head.lower().split(b"\r\n"):
-            if line.startswith(b"content-length:"):
-                length = int(line.split(b":")[1])
+    """Count the requests in what the gate itself wrote."""
+    return len(bodies_of(asked))
+
+
+def bodies_of(asked: bytes) -> tuple[bytes, ...]:
+    """Return the bodies of the whole requests in what the gate itself wrote; it declares their lengths."""
+    bodies: list[bytes] = []
+    while b"\r\n\r\n" in asked:
+        head, _, rest = asked.partition(b"\r\n\r\n")
+        lines = head.lower().split(b"\r\n")
+        length = sum(int(line.split(b":")[1]) for line in lines if line.startswith(b"content-length:"))
         if len(rest) < length:
             break
-        count += 1
-        waiting.append(rest[length:])
-    return count
+        bodies.append(rest[:length])
+        asked = rest[length:]
+    return tuple(bodies)
 
 
 def statuses(out: bytes | bytearray) -> list[int]:
