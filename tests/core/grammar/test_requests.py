@@ -109,7 +109,7 @@ def test_system_texts_are_found_where_each_interface_puts_them() -> None:
     assert read("openai", messages=[USER, developer]).system == b""
 
 
-def test_answers_multiply() -> None:
+def test_answers_asked_for_are_counted() -> None:
     assert read("openai", prompt="x", n=2, best_of=5).choices == 5
     assert read("gemini", contents=[], generationConfig={"candidateCount": 3}).choices == 3
 
