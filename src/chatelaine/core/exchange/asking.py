@@ -1,7 +1,9 @@
 """What was asked, made fit to be recorded: texts become keyed hashes, bodies become shapes."""
 
+from functools import lru_cache
 from hashlib import blake2b
 
+from chatelaine.core.redact import redact
 from chatelaine.model.exchange import Asked, RouteMatch, Shape
 from chatelaine.model.words import KeyedHash
 
@@ -10,6 +12,14 @@ _BYTES_A_TOKEN = 4
 _MOST_VERSION = 32
 _MOST_MODEL = 128
 """Characters of a model's name that are recorded; a longer one is somebody's probe."""
+_MOST_READ = 1024
+"""Characters that are looked through for a key before a name is cut to its length."""
+
+
+@lru_cache(maxsize=4096)
+def clean_name(text: str, most: int) -> str:
+    """Return a name that a caller or an upstream chose, without the key somebody may have put there."""
+    return redact(text[:_MOST_READ])[:most]
 
 
 class Hasher:
@@ -57,8 +67,8 @@ class Hasher:
             route.provider,
             route.template,
             route.operation,
-            (route.model or shape.model)[:_MOST_MODEL],
-            api_version[:_MOST_VERSION],
+            clean_name(route.model or shape.model, _MOST_MODEL),
+            clean_name(api_version, _MOST_VERSION) if api_version else "",
             shape.stream if route.stream is None else route.stream,
             shape.modalities,
             shape.numbers,

@@ -2,6 +2,7 @@
 
 from http import HTTPStatus
 
+from chatelaine.core.redact import redact
 from chatelaine.model.exchange import ReplyHead
 from chatelaine.model.provider import RefusedReply
 from chatelaine.model.words import ExchangeId
@@ -72,7 +73,8 @@ def upstream_id(head: ReplyHead) -> str:
     """Return the upstream's own request id, at most 128 characters; "" where it gives none."""
     for name, value in head.pairs:
         if name.lower() in _UPSTREAM_IDS:
-            return value.decode("latin-1")[:128]
+            # Some upstreams take this id from the request, where a caller may have put anything.
+            return redact(value[:1024].decode("latin-1"))[:128]
     return ""
 
 

@@ -3,8 +3,10 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
+from chatelaine.core.exchange.asking import clean_name
 from chatelaine.core.exchange.reply import FIRST_ERROR
 from chatelaine.core.metric import COST, EVENTS_DROPPED, FIRST_CHUNK, REQUEST_DURATION, REQUESTS, TOKENS
+from chatelaine.core.redact import redact
 from chatelaine.model.error import JournalUnavailable
 from chatelaine.model.event import Event, ExchangeEnded
 from chatelaine.model.exchange import Asked, Operation, RouteMatch, Served, Usage, UsageSource
@@ -16,6 +18,8 @@ from chatelaine.services.exchange.room import Room
 _MICRO = 1e6
 """Microseconds in a second."""
 _BYTES_A_TOKEN = 4
+_MOST_NAME = 256
+"""Characters of a name that a reply gives itself."""
 _NOTHING_USED = Usage()
 _NOTHING_SERVED = Served()
 _FREE = frozenset({Operation.LIST, Operation.COUNT, Operation.MODERATION})
@@ -40,9 +44,26 @@ def reckon(
     if relay is None:
         usage = use(asked, _NOTHING_SERVED, status=0, output_seen=0)
         return Reckoning(_NOTHING_SERVED, usage, cost(price, usage))
-    served = relay.tap.served()
+    served = clean(relay.tap.served())
     usage = use(asked, served, status=relay.status, output_seen=relay.tap.output_estimate())
     return Reckoning(served, usage, NOTHING if usage is _NOTHING_USED else cost(price, usage))
+
+
+def clean(served: Served) -> Served:
+    """Return what a reply said of itself without the keys that a careless upstream echoes."""
+    model, finish = clean_name(served.model, _MOST_NAME), clean_name(served.finish, _MOST_NAME)
+    error_code = clean_name(served.error_code, _MOST_NAME) if served.error_code else ""
+    reply_id = redact(served.reply_id[:_MOST_NAME]) if served.reply_id else ""
+    if (
+        model == served.model
+        and reply_id == served.reply_id
+        and finish == served.finish
+        and error_code == served.error_code
+    ):
+        return served
+    return Served(
+        served.usage, model, reply_id, finish, error_code, served.filters, output_bytes=served.output_bytes
+    )
 
 
 def use(asked: Asked, served: Served, *, status: int, output_seen: int) -> Usage:
