@@ -3,6 +3,7 @@
 import os
 import tempfile
 from collections.abc import Callable
+from errno import EIO, ENOSPC
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -132,7 +133,9 @@ def test_a_record_of_a_newer_release_is_told_of_and_passed_over(desk: Any, opene
 
 
 steps = st.lists(
-    st.sampled_from(["open", "end", "round", "tick", "fill_up", "tear", "poll", "restart", "compress"]),
+    st.sampled_from(
+        ["open", "end", "round", "tick", "fill_up", "tear", "spoil", "poll", "restart", "compress"]
+    ),
     min_size=1,
     max_size=60,
 )
@@ -140,6 +143,7 @@ steps = st.lists(
 
 @settings(max_examples=60)
 @example(steps=["open", "round", "tear", "open", "open", "round", "poll", "tick", "poll"])
+@example(steps=["open", "round", "spoil", "open", "open", "round", "poll", "tick", "poll"])
 @example(steps=["open", "round", "fill_up", "end", "round", "restart", "tick", "poll"])
 @given(steps=steps)
 def test_whatever_happens_a_tail_sees_what_a_reader_sees_and_nothing_twice(
@@ -218,6 +222,13 @@ class Course:
 
     def tear(self) -> None:
         """Let the next write end half way, as on a disk that fills up."""
+        self._tear(ENOSPC)
+
+    def spoil(self) -> None:
+        """Let the next write end half way, as on a disk that breaks."""
+        self._tear(EIO)
+
+    def _tear(self, error: int) -> None:
         real, writer = os.write, self.journal._writer
 
         def write(file: int, data: bytes) -> int:
@@ -225,7 +236,7 @@ class Course:
                 return real(file, data)
             if len(data) < 2000:
                 os.write = real
-                raise OSError(28, "No space left on device")
+                raise OSError(error, os.strerror(error))
             return real(file, data[: len(data) - 1000])
 
         os.write = write

@@ -4,6 +4,7 @@ import os
 import shutil
 from collections.abc import Callable
 from datetime import timedelta
+from errno import EIO, ENOSPC
 from pathlib import Path
 from typing import Any
 
@@ -259,28 +260,39 @@ def test_a_full_disk_refuses_openings_keeps_ends_and_writes_them_when_it_recover
     assert [one.exchange for one in desk.open().left_open] == ["5"]
 
 
-def test_a_group_torn_by_a_full_disk_leaves_the_records_before_and_after_readable(
-    desk: Any, opened: Make, ended: Make, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("outcome", [(ENOSPC, ["o1"], 1), (EIO, ["o1", "o2"], 2)])
+def test_a_group_torn_by_the_disk_leaves_the_records_before_and_after_readable(
+    desk: Any,
+    opened: Make,
+    ended: Make,
+    monkeypatch: pytest.MonkeyPatch,
+    outcome: tuple[int, list[str], int],
 ) -> None:
+    error, seen, files = outcome
     journal = desk.open()
     assert desk.write(journal, opened(1))
     real, room = os.write, [2000]
 
     def write(file: int, data: bytes) -> int:
         if not room[0]:
-            raise OSError(28, "No space left on device")
+            raise OSError(error, os.strerror(error))
         taken = min(room[0], len(data))
         room[0] -= taken
         return real(file, data[:taken])
 
     monkeypatch.setattr(os, "write", write)
     assert not desk.write(journal, opened(2), opened(3))
+    # While the disk stays as it is, nothing piles up on it.
+    for _ in range(3):
+        desk.rounds.pass_time(1)
+        assert not journal.available
     monkeypatch.setattr(os, "write", real)
-    assert desk.exchanges() == ["o1", "o2"]
+    assert desk.exchanges() == seen
     desk.rounds.pass_time(1)
     assert desk.write(journal, ended(1))
     journal.close()
     assert desk.exchanges() == ["o1", "o2", "o3", "admin.acted", "e1"]
+    assert len(segments(desk.directory)) == files
 
 
 def test_after_a_failed_sync_the_segment_is_never_trusted_again(

@@ -3,8 +3,9 @@
 What the order of writes promises. An opening is in the kernel's hands (``flush``) or on the disk
 (``fsync``) before its callback says so, and only then does a byte go upstream. Ends and refusals
 may wait a moment for company: a crash before they are written leaves an opening without an end,
-which recovery closes. A segment that failed is never written again; what it was not known to hold
-is written anew at the start of the next one, and a reader takes it from there.
+which recovery closes. A group that found no room is cut off again and comes anew in its place. A
+segment that failed in any other way is never written again: what it was not known to hold stands
+at the start of the next one, and a reader takes it from there.
 """
 
 import asyncio
@@ -12,7 +13,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from errno import ENOENT, ENOSPC
+from errno import EDQUOT, EFBIG, ENOENT, ENOSPC
 from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
@@ -43,6 +44,8 @@ _RETRY: Final = 1.0
 
 _LOOK: Final = SECOND // 4
 """Nanoseconds between looks at the age and the whereabouts of the present segment."""
+
+_FULL: Final = frozenset({ENOSPC, EDQUOT, EFBIG})
 
 Callback = Callable[[bool], None]
 
@@ -103,7 +106,7 @@ class SegmentJournal:
         self._oldest = int(settings.segment_age.total_seconds() * SECOND)
         self._group = Group()
         self._syncing: Group | None = None
-        self._due = self._timed = self._closed = False
+        self._due = self._timed = self._closed = self._usable = False
         self._failure = ""
         self._failed_at = self._unwritten = 0
         self._begun = self._looked = clock.elapsed()
@@ -185,7 +188,7 @@ class SegmentJournal:
         self._closed = True
         self._stop_syncing()
         if self._failure:
-            self._begin(repeats=True)
+            self._failure = "" if self._usable else self._begin(repeats=True)
         self._fsync = True
         while not self._failure and (self._group.frames or self._group.calls):
             self._write()
@@ -348,6 +351,8 @@ class SegmentJournal:
 
     def _fail(self, error: OSError) -> None:
         calls, self._group.calls = self._group.calls, []
+        # A full disk spoils nothing. What a reader already saw of the group comes again where it stood.
+        self._usable = error.errno in _FULL and self._writer.cut_back()
         self._give_up(error.strerror or type(error).__name__)
         self._tell(iter(calls), durable=False)
 
@@ -358,20 +363,24 @@ class SegmentJournal:
             self._loop.call_later(_RETRY, self._recover)
 
     def _recover(self) -> None:
-        """Begin a new segment and write what is owed; until that works, try again every second."""
+        """Write what is owed, in a new segment if need be; until that works, try again every second."""
         if self._closed:
             return
-        why = self._begin(repeats=True)
+        failed_at, refused = self._failed_at, self._unwritten
+        why = "" if self._usable else self._begin(repeats=True)
+        self._failure = why
         if why:
-            self._failure = why
             self._loop.call_later(_RETRY, self._recover)
             return
-        lasted = (self._clock.elapsed() - self._failed_at) / SECOND
-        detail = f"after {lasted:.1f} s; {self._unwritten} records were refused meanwhile"
+        self._write()
+        if self._failure:
+            self._failed_at = failed_at
+            return
         self._unwritten = 0
+        lasted = (self._clock.elapsed() - failed_at) / SECOND
+        detail = f"after {lasted:.1f} s; {refused} records were refused meanwhile"
         by = f"worker {self._worker}"
         self.append(AdminActed(self._clock.now(), "journal.recover", by, "recovered", detail))
-        self._write()
 
 
 def _told(directory: Path, error: OSError) -> str:

@@ -64,6 +64,9 @@ class SegmentWriter:
             with suppress(OSError):
                 path.unlink()
             raise
+        if self.written > self.end.offset and self.file >= 0:
+            # It is void now, and need not take up room.
+            self.cut_back()
         self._close_file()
         self.file, self.written = file, len(start)
         self.settle()
@@ -72,12 +75,21 @@ class SegmentWriter:
         """Append bytes to the present segment, in one call to the kernel where it takes them at once.
 
         Raises:
-            OSError: some of the bytes may stand there; begin a new segment.
+            OSError: some of the bytes may stand there; cut back, or begin a new segment.
         """
         count = os.write(self.file, data)
         if count != len(data):
             _write(self.file, data[count:])
         self.written += len(data)
+
+    def cut_back(self) -> bool:
+        """Cut off what is not known to be durable; return whether the segment can be written on."""
+        try:
+            os.ftruncate(self.file, self.end.offset)
+        except OSError:
+            return False
+        self.written = self.end.offset
+        return True
 
     def settle(self) -> None:
         """Take note that everything written so far is durable."""
