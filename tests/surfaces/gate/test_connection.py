@@ -328,3 +328,14 @@ def test_every_opening_has_one_end_and_every_refusal_its_client() -> None:
     assert opened == [event.exchange for event in played.ended]
     assert reasons(played) == [R.MALFORMED_REQUEST, R.BODY_TIMEOUT, R.MALFORMED_REQUEST, R.HEAD_TIMEOUT]
     assert played.gate.connections == set()
+
+
+def test_a_crowd_looks_at_the_clock_in_shares_and_all_have_their_turn() -> None:
+    played = stage()
+    crowd = [played.caller() for _ in range(1000)]
+    closed = [0]
+    for _ in range(4):
+        played.wait(80, *crowd)
+        closed.append(sum(caller.lost for caller in crowd))
+    assert closed[-1] == 1000
+    assert max(after - before for before, after in pairwise(closed)) < 400
