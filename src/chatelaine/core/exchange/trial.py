@@ -21,6 +21,8 @@ from chatelaine.model.words import ExchangeId, ProviderId
 EXCHANGE: Final = ExchangeId("0123456789abcdef01234567")
 """The exchange that the refusals of vectors belong to."""
 
+_REASONS: Final = frozenset(reason.value for reason in RefusalReason)
+
 
 class Trial(NamedTuple):
     """A provider, the table its routes stand in, and how it tells refusals."""
@@ -122,9 +124,11 @@ def _try_reply(match: RouteMatch, parts: Mapping[str, str]) -> Iterator[str]:
 
 def _try_refusal(trial: Trial, parts: Mapping[str, str]) -> Iterator[str]:
     said = read_table(parts["refusal"])
-    status = said.get("status")
+    status, reason = said.get("status"), said.get("reason")
+    if reason not in _REASONS:
+        raise VectorBroken(f"there is no reason {reason!r} to refuse for")
     refusal = Refusal(
-        RefusalReason(str(said.get("reason"))),
+        RefusalReason(str(reason)),
         status if isinstance(status, int) else 0,
         str(said.get("code", "")),
         str(said.get("message", "")),
