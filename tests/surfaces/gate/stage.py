@@ -72,7 +72,8 @@ REPLY = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %
 )
 PRICES = load_prices(None)
 ROWS = index(PRICES.rows)
-ROUTES = RouteTable(provider.card for provider in providers().values())
+CATALOG = providers()
+ROUTES = RouteTable(provider.card for provider in CATALOG.values())
 TABLES = AddressTables(AddressSettings())
 
 
@@ -238,7 +239,7 @@ class Stage:
             worker=WorkerNumber(1), policy="test", clock=self.clock, journal=self.journal, meter=self.meter,
             telemetry=self.tally, upstreams=self.upstream, rota=Rota({UP: 1}),
             decider=Judge(tables, self.meter, Hasher(b"k" * 32)), match=match,
-            answer=lambda provider, told, exchange: providers()[provider or OPENAI].refuse(told, exchange),
+            answer=lambda provider, told, exchange: CATALOG[provider or OPENAI].refuse(told, exchange),
             tap=lambda route, kind: tap_for(kind, route.grammar, websocket=route.websocket), cost=cost,
             draw=lambda: ExchangeId(f"{next(ids):024x}"), live=self.live, sizes=sizes, timeouts=timeouts,
         )  # fmt: skip
