@@ -136,7 +136,8 @@ def test_the_request_rate_holds_over_all_workers(gate: House, upstream: Upstream
     token = gate.issue("--requests-per-minute", "10")
     answers = asyncio.run(all_at_once(gate, upstream, ask_held(token), count=60))
     assert counted(answers) == {200: 10, 429: 50}
-    assert all(0 < int(a.headers["retry-after"]) <= 60 for a in answers if a.status == 429)
+    # What was used at the end of this minute still counts in the next, as it slides out.
+    assert all(0 < int(a.headers["retry-after"]) <= 120 for a in answers if a.status == 429)
 
 
 def test_the_token_rate_holds_over_all_workers(gate: House, upstream: Upstream) -> None:
@@ -146,7 +147,8 @@ def test_the_token_rate_holds_over_all_workers(gate: House, upstream: Upstream) 
     token = gate.issue("--tokens-per-minute", str(tokens * 3 + tokens // 2))
     answers = asyncio.run(all_at_once(gate, upstream, ask_held(token), count=40))
     assert counted(answers) == {200: 3, 429: 37}
-    assert all(0 < int(a.headers["retry-after"]) <= 60 for a in answers if a.status == 429)
+    # What was used at the end of this minute still counts in the next, as it slides out.
+    assert all(0 < int(a.headers["retry-after"]) <= 120 for a in answers if a.status == 429)
 
 
 def test_the_parallel_limit_holds_over_all_workers_and_frees_again(gate: House, upstream: Upstream) -> None:
