@@ -102,7 +102,7 @@ class Shape(Struct, frozen=True):
     model: str = ""
     stream: bool = False
     output_cap: int | None = None
-    """The most output tokens the caller asks for, over all choices; None where it sets none."""
+    """The most output tokens of one choice; None where the caller sets none, or one that caps nothing."""
     choices: int = 1
     numbers: tuple[tuple[str, float], ...] = ()
     """Every numeric or boolean parameter by its wire name."""

@@ -45,6 +45,21 @@ def test_a_kind_of_content_cannot_hide_in_escapes() -> None:
     assert M.IMAGE in GRAMMARS["openai"].read_request(body).modalities
 
 
+def test_an_escaped_slash_hides_no_kind_of_content() -> None:
+    body = b'{"contents":[{"parts":[{"inline_data":{"mime_type":"Image\\/png"}}]}]}'
+    assert M.IMAGE in GRAMMARS["gemini"].read_request(body).modalities
+
+
+def test_a_tool_that_makes_images_cannot_hide_in_escapes() -> None:
+    body = b'{"input":"x","tools":[{"type":"im\\u0061ge_generation"}]}'
+    assert M.IMAGE in GRAMMARS["openai"].read_request(body).modalities
+
+
+def test_parts_that_name_no_type_are_content_too() -> None:
+    body = b'{"messages":[{"role":"user","content":[ {"image_url" : {"url":"u"}}]}]}'
+    assert M.IMAGE in GRAMMARS["openai"].read_request(body).modalities
+
+
 def test_tools_that_name_a_kind_of_content_are_not_content() -> None:
     tool = {"type": "function", "function": {"parameters": {"properties": {"image_url": {"type": "string"}}}}}
     shape = read("openai", model="m", messages=[USER], tools=[tool])

@@ -22,8 +22,6 @@ _KINDS: Final[Kinds] = (
     (kind_of_part(rb"image"), Modality.IMAGE),
     (kind_of_part(rb"(?:document|container_upload)"), Modality.DOCUMENT),
 )
-_HINT: Final = b'"type"'
-_TEXT: Final[tuple[Modality, ...]] = (Modality.TEXT,)
 
 
 def read_request(body: bytes) -> Shape:
@@ -36,9 +34,7 @@ def read_request(body: bytes) -> Shape:
     get = fields.get
     said = get("messages") if "messages" in fields else get("prompt")
     messages = as_messages(said)
-    modalities = _TEXT
-    if hidden or _HINT in body:
-        modalities = find_modalities(messages, _KINDS, hidden=hidden)
+    modalities = find_modalities(messages, _KINDS, hidden=hidden)
     return Shape(
         text(get("model")),
         get("stream") is True,

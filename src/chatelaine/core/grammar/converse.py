@@ -24,9 +24,7 @@ _KINDS: Final[Kinds] = (
     (kind_of_part(rb"video"), Modality.VIDEO),
     (kind_of_part(rb"document"), Modality.DOCUMENT),
 )
-_HINT: Final = b'"source"'
 _NESTED: Final = (b'"maxTokens"',)
-_TEXT: Final[tuple[Modality, ...]] = (Modality.TEXT,)
 
 
 def read_request(body: bytes) -> Shape:
@@ -40,9 +38,7 @@ def read_request(body: bytes) -> Shape:
     messages = as_messages(said)
     config = members(fields.get("inferenceConfig"))
     more = members(fields.get("additionalModelRequestFields"))
-    modalities = _TEXT
-    if hidden or _HINT in body:
-        modalities = find_modalities(messages, _KINDS, hidden=hidden)
+    modalities = find_modalities(messages, _KINDS, hidden=hidden)
     # Fields that go to the model as they are may set another cap, each model in its own name.
     capped = not any("max" in name.lower() for name in more)
     return Shape(

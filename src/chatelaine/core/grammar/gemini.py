@@ -38,13 +38,11 @@ from chatelaine.model.error import BodyUnreadable
 from chatelaine.model.exchange import Modality, Served, Shape, Usage
 
 _KINDS: Final[Kinds] = (
-    (re.compile(rb'"image/'), Modality.IMAGE),
-    (re.compile(rb'"audio/'), Modality.AUDIO),
-    (re.compile(rb'"video/'), Modality.VIDEO),
-    (re.compile(rb'"(?:application|text)/'), Modality.DOCUMENT),
+    (re.compile(rb'"image\\?/', re.IGNORECASE), Modality.IMAGE),
+    (re.compile(rb'"audio\\?/', re.IGNORECASE), Modality.AUDIO),
+    (re.compile(rb'"video\\?/', re.IGNORECASE), Modality.VIDEO),
+    (re.compile(rb'"(?:application|text)\\?/', re.IGNORECASE), Modality.DOCUMENT),
 )
-_HINT: Final = b'ata"'
-"""Ends inlineData, fileData, inline_data and file_data."""
 _NESTED: Final = (b'"maxOutputTokens"', b'"max_output_tokens"', b'"candidateCount"')
 _TEXT: Final[tuple[Modality, ...]] = (Modality.TEXT,)
 _VECTORS: Final = (Modality.TEXT, Modality.VECTOR)
@@ -63,9 +61,7 @@ def read_request(body: bytes) -> Shape:
     config = _either(fields, "generationConfig", "generation_config")
     said = fields.get("contents")
     messages = as_messages(said)
-    modalities = _TEXT
-    if hidden or _HINT in body:
-        modalities = find_modalities(messages, _KINDS, hidden=hidden)
+    modalities = find_modalities(messages, _KINDS, hidden=hidden)
     wanted = config.get("responseModalities") or config.get("response_modalities")
     return Shape(
         output_cap=cap(config.get("maxOutputTokens"), config.get("max_output_tokens")),

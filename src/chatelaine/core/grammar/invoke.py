@@ -39,7 +39,6 @@ _KINDS: Final[Kinds] = (
     (kind_of_part(rb"video"), Modality.VIDEO),
     (kind_of_part(rb"document"), Modality.DOCUMENT),
 )
-_TEXT: Final[tuple[Modality, ...]] = (Modality.TEXT,)
 _IMAGE: Final = (Modality.IMAGE, Modality.TEXT)
 _CAPS: Final = ("max_tokens", "max_tokens_to_sample", "max_gen_len", "maxTokens")
 _CONFIGURED: Final = ("maxTokens", "max_new_tokens", "maxTokenCount")
@@ -59,7 +58,7 @@ def read_request(body: bytes) -> Shape:
     config = members(fields.get("inferenceConfig") or fields.get("textGenerationConfig"))
     pictures = members(fields.get("imageGenerationConfig"))
     images = _images(fields, pictures)
-    modalities = find_modalities(messages, _KINDS, hidden=hidden) if messages else _TEXT
+    modalities = find_modalities(messages, _KINDS, hidden=hidden)
     return Shape(
         output_cap=cap(*map(fields.get, _CAPS), *map(config.get, _CONFIGURED)),
         numbers=numbers(fields, config, pictures),

@@ -139,19 +139,22 @@ def find_modalities(messages: tuple[bytes, ...], kinds: Kinds, *, hidden: bool) 
         kinds: what tells a kind.
         hidden: whether the body holds escapes under which a kind could hide.
     """
-    found = {Modality.TEXT}
+    found: set[Modality] | None = None
     for message in messages:
-        plain = _plain(message) if hidden else message
-        found.update(modality for pattern, modality in kinds if pattern.search(plain))
-    return tuple(sorted(found)) if len(found) > 1 else _TEXT_ONLY
+        # A part is an object inside the message's own; text that holds a brace is looked at in vain.
+        if message.find(b"{", 1) >= 0:
+            plain = unescaped(message) if hidden else message
+            found = found or {Modality.TEXT}
+            found.update(modality for pattern, modality in kinds if pattern.search(plain))
+    return tuple(sorted(found)) if found is not None and len(found) > 1 else _TEXT_ONLY
 
 
-def _plain(message: bytes) -> bytes:
-    """Return a message without escaped letters, under which a kind of content could hide."""
+def unescaped(raw: bytes) -> bytes:
+    """Return JSON without escaped letters, under which a kind of content could hide."""
     try:
-        return msgspec.json.encode(msgspec.json.decode(message))
+        return msgspec.json.encode(msgspec.json.decode(raw))
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return message
+        return raw
 
 
 def join(*groups: tuple[Modality, ...]) -> tuple[Modality, ...]:

@@ -14,9 +14,11 @@ from chatelaine.core.grammar.message import (
     is_empty,
     join,
     kind_of_part,
+    unescaped,
 )
 from chatelaine.core.grammar.reading import (
     Fields,
+    Value,
     cap,
     choices,
     items,
@@ -34,8 +36,6 @@ _KINDS: Final[Kinds] = (
     (kind_of_part(rb"(?:input_)?video(?:_url)?"), Modality.VIDEO),
     (kind_of_part(rb"(?:input_)?file"), Modality.DOCUMENT),
 )
-_HINTS: Final = (b'"type"', b'_url"', b"input_")
-"""One of them stands in every body that has content of other kinds than text; vLLM needs no type."""
 _TEXT: Final[tuple[Modality, ...]] = (Modality.TEXT,)
 _AUDIO: Final = (Modality.AUDIO,)
 _IMAGE: Final = (Modality.IMAGE,)
@@ -53,11 +53,9 @@ def read_request(body: bytes) -> Shape:
     if said is None:
         said = get("input") if "input" in fields else get("prompt")
     messages = as_messages(said)
-    modalities = _TEXT
-    if hidden or any(hint in body for hint in _HINTS):
-        modalities = _modalities(fields, messages, hidden=hidden)
-    if "audio" in fields or "modalities" in fields:
-        modalities = join(modalities, _spoken(fields))
+    modalities = find_modalities(messages, _KINDS, hidden=hidden)
+    if "tools" in fields or "modalities" in fields:
+        modalities = join(modalities, _asked_for(fields, hidden=hidden))
     return Shape(
         text(get("model")),
         get("stream") is True,
@@ -76,17 +74,21 @@ def read_request(body: bytes) -> Shape:
     )
 
 
-def _modalities(fields: Fields, messages: tuple[bytes, ...], *, hidden: bool) -> tuple[Modality, ...]:
-    found = find_modalities(messages, _KINDS, hidden=hidden)
-    tools = fields.get("tools")
-    if isinstance(tools, list) and any(b'"image_generation"' in bytes(tool) for tool in tools):
+def _asked_for(fields: Fields, *, hidden: bool) -> tuple[Modality, ...]:
+    """Return what is to come out beside text: speech, or images made by a tool."""
+    found = _TEXT
+    if _names(fields.get("modalities"), b'"audio"', hidden=hidden):
+        found = join(found, _AUDIO)
+    if _names(fields.get("tools"), b'"image_generation"', hidden=hidden):
         found = join(found, _IMAGE)
     return found
 
 
-def _spoken(fields: Fields) -> tuple[Modality, ...]:
-    wanted = fields.get("modalities")
-    return _AUDIO if isinstance(wanted, list) and b'"audio"' in map(bytes, wanted) else _TEXT
+def _names(value: Value, name: bytes, *, hidden: bool) -> bool:
+    """Tell whether an item of an array holds a name."""
+    if not isinstance(value, list):
+        return False
+    return any(name in (unescaped(bytes(item)) if hidden else bytes(item)) for item in value)
 
 
 def end_user(fields: Fields) -> str:

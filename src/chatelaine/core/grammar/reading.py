@@ -6,7 +6,6 @@ read in two ways, is refused here: we would judge one reading and the upstream s
 
 import re
 from collections.abc import Iterable, Mapping
-from math import copysign
 from typing import Final
 
 import msgspec
@@ -184,9 +183,14 @@ def numbers(*objects: Fields) -> tuple[tuple[str, float], ...]:
     for fields in objects:
         for name, value in fields.items():
             if name in NUMBERS and isinstance(value, _NUMERIC):
-                held = -IMPOSSIBLE <= value <= IMPOSSIBLE
-                found.append((name, float(value) if held else copysign(IMPOSSIBLE, value > 0 or -1)))
+                found.append((name, value if type(value) is float else _as_float(value)))
     return tuple(found) if len(found) <= MOST_NUMBERS else tuple(found[:MOST_NUMBERS])
+
+
+def _as_float(value: float) -> float:
+    if -IMPOSSIBLE <= value <= IMPOSSIBLE:
+        return float(value)
+    return IMPOSSIBLE if value > 0 else -IMPOSSIBLE
 
 
 def text(value: Value) -> str:
