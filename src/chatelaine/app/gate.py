@@ -110,7 +110,7 @@ class GateWorks:
         self.tally = Tally(self._label_values(settings))
         self._journal, self._meter, self._used = journal, meter, used
         self._room = self._build_room(settings)
-        self._desk = self._build_desk(settings)
+        self._desk, self.addresses = self._build_desk(settings)
         self._settings = settings
         self._open_pool(settings)
         self.renew_certificate(settings)
@@ -131,10 +131,10 @@ class GateWorks:
         Raises:
             SettingsError, TableError, SecretUnreadable: nothing is taken over.
         """
-        room, desk = self._build_room(settings), self._build_desk(settings)
+        room, (desk, addresses) = self._build_room(settings), self._build_desk(settings)
         self._open_pool(settings)
         self.renew_certificate(settings)
-        self._room, self._desk, self._settings = room, desk, settings
+        self._room, self._desk, self.addresses, self._settings = room, desk, addresses, settings
 
     def change_secrets(self, secrets: Mapping[ProviderKeyName, bytes]) -> None:
         """Take over the vault's provider keys; connections under way run on with the old."""
@@ -151,9 +151,9 @@ class GateWorks:
             "model": frozenset(row.model.rstrip("*") for row in load_prices(settings.prices.file).rows),
         }
 
-    def _build_desk(self, settings: Settings) -> Desk:
+    def _build_desk(self, settings: Settings) -> tuple[Desk, AddressTables]:
         tables = AddressTables(settings.addresses)
-        return Desk(Reader(redact), TrustedHops(settings.gate.trusted_proxies), tables.find)
+        return Desk(Reader(redact), TrustedHops(settings.gate.trusted_proxies), tables.find), tables
 
     def _open_pool(self, settings: Settings) -> None:
         homes = build_homes(

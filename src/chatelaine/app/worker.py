@@ -21,7 +21,7 @@ from chatelaine.app.wire import CLOCK, Places, peppers, read_settings
 from chatelaine.catalog import providers
 from chatelaine.core.key.roster import Roster
 from chatelaine.core.metric import CONNECTIONS, IN_FLIGHT, JOURNAL_AVAILABLE, RELOAD_FAILURES, RELOADS
-from chatelaine.model.error import ChatelaineError
+from chatelaine.model.error import ChatelaineError, TableError
 from chatelaine.model.exchange import EndReason
 from chatelaine.model.key import VirtualKey
 from chatelaine.model.link import Snapshot, WorkerOrders, WorkerStanding
@@ -69,7 +69,10 @@ class Worker:
         listening.setblocking(False)
         listener = Listener(listening, gate, self._works.door())
         serving = asyncio.create_task(listener.serve())
-        ticking = asyncio.create_task(self._tick(gate, journal, link))
+        chores = [
+            asyncio.create_task(chore)
+            for chore in (self._tick(gate, journal, link), self._look_at_addresses())
+        ]
         link.report_standing(WorkerStanding(ready=True))
         gc.collect()
         gc.freeze()
@@ -78,7 +81,8 @@ class Worker:
         listener.close()
         link.report_standing(WorkerStanding(ready=False, draining=True))
         await self._drain(gate)
-        ticking.cancel()
+        for chore in chores:
+            chore.cancel()
         self._works.pool.close()
         journal.close()
         linking.cancel()
@@ -132,11 +136,32 @@ class Worker:
             self._works.change_settings(settings)
         except ChatelaineError as fault:
             log.error("the new settings are not taken over", extra={"fault": str(fault)})  # noqa: TRY400 - told, not traced
-            self._works.tally.count(RELOAD_FAILURES)
+            self._count_reload(taken=False)
         else:
             self._settings = settings
             self._gate.sizes, self._gate.timeouts = settings.gate.sizes, settings.gate.timeouts
-            self._works.tally.count(RELOADS, "ok")
+            self._count_reload(taken=True)
+
+    async def _look_at_addresses(self) -> None:
+        """Take over files of networks that changed; keep what was read before where one is broken."""
+        while True:
+            await asyncio.sleep(self._settings.addresses.look_every.total_seconds())
+            if not self._works.addresses.stale:
+                continue
+            try:
+                # In a thread: a file of a hundred megabytes must not hold up traffic.
+                await asyncio.to_thread(self._works.addresses.reload)
+            except TableError as fault:
+                log.error("address files are kept as they were", extra={"fault": str(fault)})  # noqa: TRY400 - told, not traced
+                self._count_reload(taken=False)
+            else:
+                log.info("address files were read again")
+                self._count_reload(taken=True)
+
+    def _count_reload(self, *, taken: bool) -> None:
+        self._works.tally.count(RELOADS, "ok" if taken else "refused")
+        if not taken:
+            self._works.tally.count(RELOAD_FAILURES)
 
     async def _tick(self, gate: Gate, journal: SegmentJournal, link: HubLink) -> None:
         tally = self._works.tally

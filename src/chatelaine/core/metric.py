@@ -167,8 +167,8 @@ METRICS: Mapping[str, Metric] = {
         _gauge(JOURNAL_AVAILABLE, "Workers whose records can be made durable."),
         _histogram(JOURNAL_GROUP, "Seconds to make a group of records durable.", buckets=OVERHEAD),
         _counter(JOURNAL_FAILURES, "Groups of records that could not be made durable."),
-        _counter(RELOADS, "Reloads of the settings by result.", "result"),
-        _counter(RELOAD_FAILURES, "Reloads of the settings that were refused."),
+        _counter(RELOADS, "Reloads of settings and address files by result.", "result"),
+        _counter(RELOAD_FAILURES, "Reloads of settings and address files that were refused."),
         _gauge(WORKERS, "Gate workers by how they stand.", "standing"),
         _gauge(BUILD, "Always 1; the label names the release.", "version"),
     )

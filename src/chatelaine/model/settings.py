@@ -209,6 +209,8 @@ class AddressSettings:
     """Countries."""
     classes: Path | None = None
     """Hosting, VPN and Tor networks."""
+    look_every: timedelta = timedelta(minutes=1)
+    """How often the files are looked at, and read again where they changed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -182,11 +182,18 @@ class AddressTables:
         """Return what is known of an address; an unknown one, or what is none, comes back bare."""
         return self._edition.find(ip)
 
+    @property
+    def stale(self) -> bool:
+        """Whether a reload has something to do: a file changed, or was found damaged."""
+        return bool(self._damage) or any(
+            _stamp(path) != self._stamps[name] for name, path in self._paths.items()
+        )
+
     def reload(self) -> bool:
         """Open the files that changed since they were last looked at; return whether any did.
 
         A file that is missing or broken is told of once, and what was read of it before stays in
-        use. Cheap where nothing changed; fit for a timer.
+        use. Fit for a thread beside the one that finds.
 
         Raises:
             TableError: a file is missing or broken, or was found damaged while it was used.
@@ -209,7 +216,8 @@ class AddressTables:
 
     def _take_damage(self, mended: list[str]) -> Iterator[TableError]:
         damage, self._damage = self._damage, {}
-        return (fault for name, fault in damage.items() if name not in mended)
+        # Copied in one step: whoever is just finding in another thread may still note damage in it.
+        return (fault for name, fault in tuple(damage.items()) if name not in mended)
 
     def _note(self, name: str) -> None:
         """Put a file aside that was found damaged, until it changes."""

@@ -1,6 +1,5 @@
 """The operator's own files of networks: MaxMind's format, or a plain list of CIDR blocks."""
 
-import mmap
 import os
 import struct
 from io import BytesIO
@@ -83,9 +82,10 @@ def _open_copy(data: bytes) -> maxminddb.Reader:
     if hasattr(os, "memfd_create"):
         copy = os.memfd_create("addresses")
         try:
-            os.ftruncate(copy, len(data))
-            with mmap.mmap(copy, len(data)) as room:
-                room.write(data)
+            rest = memoryview(data)
+            while rest:
+                # Written, not copied into a mapping: a system call lets other threads run meanwhile.
+                rest = rest[os.write(copy, rest) :]
             return maxminddb.open_database(f"/proc/self/fd/{copy}")
         finally:
             os.close(copy)
