@@ -21,6 +21,9 @@ SOURCE = ROOT / "src" / "chatelaine"
 TREE = ROOT / "build" / "compiled"
 STAMP = TREE / "stamp"
 
+_LEFT_OUT = frozenset({"__init__.py", "wire.py"})
+"""``wire.py`` holds structs, which are native code already and no class that mypyc could compile."""
+
 SETUP = """
 from mypyc.build import mypycify
 from setuptools import setup
@@ -34,7 +37,7 @@ def hot_modules() -> list[str]:
     table = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     patterns = table["tool"]["chatelaine"]["compiled"]["modules"]
     found = [path for pattern in patterns for path in sorted(SOURCE.glob(pattern))]
-    return [str(path.relative_to(SOURCE.parent)) for path in found if path.name != "__init__.py"]
+    return [str(path.relative_to(SOURCE.parent)) for path in found if path.name not in _LEFT_OUT]
 
 
 def fingerprint() -> str:

@@ -7,7 +7,7 @@ import msgspec
 
 from chatelaine.model.error import RecordUnknown
 from chatelaine.model.event import Event
-from chatelaine.model.journal import Carried
+from chatelaine.model.journal import Carried, Envelope
 
 LARGEST: Final = 60_000
 """Bytes of an encoded event at most: an entry of the ledger holds 65,535. Longer texts and lists are cut."""
@@ -15,12 +15,6 @@ LARGEST: Final = 60_000
 _CARRIED: Final = "segment.carried"
 _FEWEST: Final = 64
 _CUT: Final = "…"
-
-
-class _Envelope(msgspec.Struct, frozen=True):
-    kind: str
-    version: int
-    event: msgspec.Raw
 
 
 CLASSES: Final[tuple[type[Event], ...]] = get_args(Event)
@@ -34,7 +28,7 @@ def _head(kind: str, version: int) -> bytes:
 _write: Final = msgspec.json.Encoder().encode
 _HEADS: Final[Mapping[type, bytes]] = {one: _head(one.kind, one.version) for one in CLASSES}
 _CARRIED_HEAD: Final = _head(_CARRIED, 1)
-_open_envelope: Final = msgspec.json.Decoder(_Envelope).decode
+_open_envelope: Final = msgspec.json.Decoder(Envelope).decode
 _read_carried: Final = msgspec.json.Decoder(Carried).decode
 
 

@@ -3,7 +3,7 @@
 from enum import Enum
 from typing import NamedTuple
 
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 from chatelaine.model.exchange import Caller
 from chatelaine.model.words import ExchangeId, Instant, NanoUsd, WorkerNumber
@@ -46,6 +46,14 @@ class Carried(Struct, frozen=True):
     """The first record of a segment: what was open when it began, so that no older one need be read."""
 
     open: tuple[OpenExchange, ...] = ()
+
+
+class Envelope(Struct, frozen=True):
+    """A payload: what kind of event it holds, in which version, and the event itself."""
+
+    kind: str
+    version: int
+    event: Raw
 
 
 class Ending(Enum):

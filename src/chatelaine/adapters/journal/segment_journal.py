@@ -118,9 +118,9 @@ class SegmentJournal:
             one.exchange: one for one in self._writer.left_open
         }
         self._orders: SimpleQueue[Group | None] = SimpleQueue()
-        self._thread = Thread(target=self._sync_forever, name="journal-sync", daemon=True)
+        self._syncer = Thread(target=self._sync_forever, name="journal-sync", daemon=True)
         if self._fsync:
-            self._thread.start()
+            self._syncer.start()
         why = self._begin(repeats=False)
         if why:
             self._give_up(why)
@@ -300,9 +300,9 @@ class SegmentJournal:
             self._write()
 
     def _stop_syncing(self) -> None:
-        if self._thread.is_alive():
+        if self._syncer.is_alive():
             self._orders.put(None)
-            self._thread.join()
+            self._syncer.join()
         if self._syncing is not None:
             self._synced(self._syncing)
 

@@ -3,7 +3,6 @@
 from typing import Final
 
 import msgspec
-from msgspec import Raw, Struct
 
 from chatelaine.core.grammar.message import (
     Kinds,
@@ -15,6 +14,7 @@ from chatelaine.core.grammar.message import (
 )
 from chatelaine.core.grammar.reading import cap, items, members, numbers, raw_text, read_fields, text
 from chatelaine.core.grammar.told import MOST_ID, count, label, length, member
+from chatelaine.core.grammar.wire import AnthropicReply
 from chatelaine.model.error import BodyUnreadable
 from chatelaine.model.exchange import Modality, Served, Shape, Usage
 
@@ -53,25 +53,10 @@ def read_request(body: bytes) -> Shape:
     )
 
 
-class _Reply(Struct, rename={"metrics": "amazon-bedrock-invocationMetrics"}):
-    id: object = None
-    type: object = None
-    model: object = None
-    stop_reason: object = None
-    usage: object = None
-    message: object = None
-    delta: object = None
-    error: object = None
-    content: Raw = Raw(b"")
-    completion: object = None
-    input_tokens: object = None
-    metrics: object = None
+_REPLY: Final = msgspec.json.Decoder(AnthropicReply)
 
 
-_REPLY: Final = msgspec.json.Decoder(_Reply)
-
-
-def _decode(body: bytes) -> _Reply:
+def _decode(body: bytes) -> AnthropicReply:
     try:
         return _REPLY.decode(body)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
@@ -119,7 +104,7 @@ def read_event(data: bytes, name: str) -> Served | None:
     )
 
 
-def _error(told: _Reply) -> str:
+def _error(told: AnthropicReply) -> str:
     return label(member(told.error, "type")) or "error"
 
 

@@ -3,9 +3,9 @@
 from typing import Final
 
 import msgspec
-from msgspec import Raw, Struct
 
 from chatelaine.core.grammar.reading import cap, read_fields, text
+from chatelaine.core.grammar.wire import BatchLine
 from chatelaine.model.error import BodyUnreadable
 from chatelaine.model.exchange import Shape
 
@@ -13,11 +13,7 @@ MOST_LINES: Final = 100_000
 """Requests of one batch, as the provider limits them."""
 
 
-class _Line(Struct):
-    params: Raw = Raw(b"")
-
-
-_LINE: Final = msgspec.json.Decoder(_Line)
+_LINE: Final = msgspec.json.Decoder(BatchLine)
 
 
 def read_request(body: bytes) -> Shape:

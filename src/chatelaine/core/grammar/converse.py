@@ -3,7 +3,6 @@
 from typing import Final
 
 import msgspec
-from msgspec import Raw, Struct
 
 from chatelaine.core.grammar.message import (
     Kinds,
@@ -15,6 +14,7 @@ from chatelaine.core.grammar.message import (
 )
 from chatelaine.core.grammar.reading import cap, items, members, numbers, raw_text, read_fields
 from chatelaine.core.grammar.told import count, label, length, member
+from chatelaine.core.grammar.wire import ConverseReply
 from chatelaine.model.error import BodyUnreadable
 from chatelaine.model.exchange import Modality, Served, Shape, Usage
 
@@ -53,20 +53,10 @@ def read_request(body: bytes) -> Shape:
     )
 
 
-class _Reply(Struct):
-    usage: object = None
-    output: Raw = Raw(b"")
-    stop_reason: object = msgspec.field(default=None, name="stopReason")
-    message: object = None
-    capital: object = msgspec.field(default=None, name="Message")
-    kind: object = msgspec.field(default=None, name="__type")
-    delta: object = None
+_REPLY: Final = msgspec.json.Decoder(ConverseReply)
 
 
-_REPLY: Final = msgspec.json.Decoder(_Reply)
-
-
-def _decode(body: bytes) -> _Reply:
+def _decode(body: bytes) -> ConverseReply:
     try:
         return _REPLY.decode(body)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:

@@ -4,7 +4,6 @@ import re
 from typing import Final
 
 import msgspec
-from msgspec import Raw, Struct
 
 from chatelaine.core.grammar.message import (
     Kinds,
@@ -34,6 +33,7 @@ from chatelaine.core.grammar.told import (
     length,
     member,
 )
+from chatelaine.core.grammar.wire import GeminiReply
 from chatelaine.model.error import BodyUnreadable
 from chatelaine.model.exchange import Modality, Served, Shape, Usage
 
@@ -123,22 +123,10 @@ def _wanted(names: Value) -> tuple[Modality, ...]:
     return tuple(_WANTED[name] for name in told if name in _WANTED)
 
 
-class _Reply(Struct, rename="camel"):
-    usage_metadata: object = None
-    model_version: object = None
-    response_id: object = None
-    candidates: object = None
-    prompt_feedback: object = None
-    error: object = None
-    embeddings: Raw = Raw(b"")
-    predictions: list[Raw] | None = None
-    total_tokens: object = None
+_REPLY: Final = msgspec.json.Decoder(GeminiReply)
 
 
-_REPLY: Final = msgspec.json.Decoder(_Reply)
-
-
-def _decode(body: bytes) -> _Reply:
+def _decode(body: bytes) -> GeminiReply:
     try:
         return _REPLY.decode(body)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:

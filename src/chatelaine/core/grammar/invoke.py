@@ -7,7 +7,6 @@ since the path may hold an alias. Where several caps stand in a body, the larges
 from typing import Final
 
 import msgspec
-from msgspec import Raw, Struct
 
 from chatelaine.core.grammar import anthropic, converse, openai_reply
 from chatelaine.core.grammar.message import (
@@ -30,6 +29,7 @@ from chatelaine.core.grammar.reading import (
     text,
 )
 from chatelaine.core.grammar.told import count, label, length, member
+from chatelaine.core.grammar.wire import InvokeEvent, InvokeReply
 from chatelaine.model.error import BodyUnreadable
 from chatelaine.model.exchange import Modality, Served, Shape, Usage
 
@@ -79,21 +79,7 @@ def _images(fields: Fields, pictures: Fields) -> int:
     return choices(fields.get("samples")) if "text_prompts" in fields else 0
 
 
-class _Reply(Struct, rename={"kind": "__type", "titan_input": "inputTextTokenCount"}):
-    usage: object = None
-    prompt_token_count: object = None
-    generation_token_count: object = None
-    titan_input: object = None
-    results: object = None
-    generation: object = None
-    outputs: object = None
-    images: list[Raw] | None = None
-    artifacts: list[Raw] | None = None
-    message: object = None
-    kind: object = None
-
-
-_REPLY: Final = msgspec.json.Decoder(_Reply)
+_REPLY: Final = msgspec.json.Decoder(InvokeReply)
 
 
 def read_reply(body: bytes) -> Served:
@@ -120,7 +106,7 @@ def read_reply(body: bytes) -> Served:
     )
 
 
-def _usage(told: _Reply) -> Usage | None:
+def _usage(told: InvokeReply) -> Usage | None:
     if isinstance(told.usage, dict):
         for read in (anthropic.read_usage, converse.read_usage, openai_reply.read_usage):
             usage = read(told.usage)
@@ -134,28 +120,18 @@ def _usage(told: _Reply) -> Usage | None:
     return None
 
 
-def _finish(told: _Reply) -> str:
+def _finish(told: InvokeReply) -> str:
     results = told.results if isinstance(told.results, list) and told.results else [None]
     return label(member(results[0], "completionReason"))
 
 
-def _written(told: _Reply) -> int:
+def _written(told: InvokeReply) -> int:
     results = [one for many in (told.results, told.outputs) if isinstance(many, list) for one in many]
     texts = [text for one in results for text in (member(one, "outputText"), member(one, "text"))]
     return length(told.generation, *texts)
 
 
-class _Event(Struct, rename={"metrics": "amazon-bedrock-invocationMetrics"}):
-    metrics: object = None
-    generation: object = None
-    output_text: object = msgspec.field(default=None, name="outputText")
-    block: object = msgspec.field(default=None, name="contentBlockDelta")
-    outputs: object = None
-    text: object = None
-    metadata: object = None
-
-
-_EVENT: Final = msgspec.json.Decoder(_Event)
+_EVENT: Final = msgspec.json.Decoder(InvokeEvent)
 
 
 def read_event(data: bytes, name: str) -> Served | None:

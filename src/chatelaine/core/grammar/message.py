@@ -4,9 +4,9 @@ import re
 from typing import Final
 
 import msgspec
-from msgspec import Raw, Struct
 
 from chatelaine.core.grammar.reading import Value, raw_text
+from chatelaine.core.grammar.wire import Turn
 from chatelaine.model.exchange import Modality
 
 Kinds = tuple[tuple[re.Pattern[bytes], Modality], ...]
@@ -28,17 +28,10 @@ _SYSTEM_ROLES: Final = frozenset({"system", "developer"})
 _TEXT_ONLY: Final = (Modality.TEXT,)
 
 
-class _Turn(Struct):
-    role: object = None
-    content: Raw = Raw(b"")
-    parts: Raw = Raw(b"")
-    text: Raw = Raw(b"")
-
-
-_TURN: Final = msgspec.json.Decoder(_Turn)
-_NO_TURN: Final = _Turn()
+_TURN: Final = msgspec.json.Decoder(Turn)
+_NO_TURN: Final = Turn()
 _STRING: Final = msgspec.json.Decoder(str)
-_PARTS: Final = msgspec.json.Decoder(list[_Turn])
+_PARTS: Final = msgspec.json.Decoder(list[Turn])
 
 
 def as_messages(value: Value) -> tuple[bytes, ...]:
@@ -50,7 +43,7 @@ def as_messages(value: Value) -> tuple[bytes, ...]:
     return (raw,) if raw else ()
 
 
-def _turn(message: bytes) -> _Turn:
+def _turn(message: bytes) -> Turn:
     try:
         return _TURN.decode(message)
     except (msgspec.MsgspecError, UnicodeDecodeError):

@@ -1,9 +1,8 @@
 """How OpenAI, Azure OpenAI and compatible servers reply: whole, in events, and over Realtime."""
 
-from typing import Annotated, Final
+from typing import Final
 
 import msgspec
-from msgspec import Meta, Raw, Struct
 
 from chatelaine.core.grammar.told import (
     MOST_ID,
@@ -15,6 +14,15 @@ from chatelaine.core.grammar.told import (
     member,
     members,
 )
+from chatelaine.core.grammar.wire import (
+    ChatUsage,
+    Choice,
+    Details,
+    OpenAIBare,
+    OpenAIChat,
+    OpenAIImages,
+    OpenAIReply,
+)
 from chatelaine.model.error import BodyUnreadable
 from chatelaine.model.exchange import Served, Usage
 
@@ -25,71 +33,19 @@ _UNFINISHED: Final = frozenset({"in_progress", "queued"})
 _HARMLESS: Final = frozenset({"safe", "negligible"})
 
 
-class _Choice(Struct):
-    finish_reason: object = None
-    delta: object = None
-    message: Raw = Raw(b"")
-    text: object = None
-    content_filter_results: object = None
+_NO_DETAILS: Final = Details()
 
 
-Count = Annotated[int, Meta(ge=0, le=2**53)]
+_CHAT: Final = msgspec.json.Decoder(OpenAIChat)
+_REPLY: Final = msgspec.json.Decoder(OpenAIReply)
+_BARE: Final = msgspec.json.Decoder(OpenAIBare)
+_IMAGES: Final = msgspec.json.Decoder(OpenAIImages)
+_NO_CHOICES: Final[list[Choice]] = []
 
 
-class _Details(Struct):
-    cached_tokens: Count = 0
-    reasoning_tokens: Count = 0
-    audio_tokens: Count = 0
-
-
-_NO_DETAILS: Final = _Details()
-
-
-class _Usage(Struct):
-    """A usage as the chat interface tells it; any other is read from an object of any shape."""
-
-    prompt_tokens: Count
-    completion_tokens: Count
-    prompt_tokens_details: _Details | None = None
-    completion_tokens_details: _Details | None = None
-
-
-class _Bare(Struct):
-    id: object = None
-    model: object = None
-    status: object = None
-    usage: object = None
-    error: object = None
-    response: object = None
-    delta: object = None
-    duration: object = None
-    text: object = None
-    output: Raw = Raw(b"")
-    prompt_filter_results: object = None
-
-
-class _Reply(_Bare):
-    choices: list[_Choice] | None = None
-
-
-class _Chat(_Reply):
-    usage: _Usage | None = None
-
-
-class _Images(Struct):
-    data: list[Raw] | None = None
-
-
-_CHAT: Final = msgspec.json.Decoder(_Chat)
-_REPLY: Final = msgspec.json.Decoder(_Reply)
-_BARE: Final = msgspec.json.Decoder(_Bare)
-_IMAGES: Final = msgspec.json.Decoder(_Images)
-_NO_CHOICES: Final[list[_Choice]] = []
-
-
-def _decode(body: bytes) -> tuple[_Bare, list[_Choice]]:
+def _decode(body: bytes) -> tuple[OpenAIBare, list[Choice]]:
     try:
-        told: _Reply = _CHAT.decode(body)
+        told: OpenAIReply = _CHAT.decode(body)
     except msgspec.ValidationError:
         return _decode_leniently(body)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
@@ -97,7 +53,7 @@ def _decode(body: bytes) -> tuple[_Bare, list[_Choice]]:
     return told, told.choices or _NO_CHOICES
 
 
-def _decode_leniently(body: bytes) -> tuple[_Bare, list[_Choice]]:
+def _decode_leniently(body: bytes) -> tuple[OpenAIBare, list[Choice]]:
     """Decode a reply whose usage is not the chat interface's, or whose choices are odd."""
     try:
         told = _REPLY.decode(body)
@@ -108,7 +64,7 @@ def _decode_leniently(body: bytes) -> tuple[_Bare, list[_Choice]]:
     return told, told.choices or _NO_CHOICES
 
 
-def _decode_bare(body: bytes) -> _Bare:
+def _decode_bare(body: bytes) -> OpenAIBare:
     try:
         return _BARE.decode(body)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
@@ -210,7 +166,7 @@ def read_image_event(data: bytes, name: str) -> Served | None:
 
 def read_usage(told: object) -> Usage | None:
     """Return a usage by the names of any of OpenAI's interfaces; None where there is none."""
-    if isinstance(told, _Usage):
+    if isinstance(told, ChatUsage):
         read, wrote = (
             told.prompt_tokens_details or _NO_DETAILS,
             told.completion_tokens_details or _NO_DETAILS,
@@ -246,14 +202,14 @@ def _read_any_usage(told: Object) -> Usage:
     )
 
 
-def _finish(choices: list[_Choice]) -> str:
+def _finish(choices: list[Choice]) -> str:
     for choice in choices:
         if choice.finish_reason is not None:
             return label(choice.finish_reason)
     return ""
 
 
-def _written(told: _Bare, choices: list[_Choice]) -> int:
+def _written(told: OpenAIBare, choices: list[Choice]) -> int:
     """Return the bytes of text that one event adds."""
     written = length(told.delta)
     for choice in choices:
@@ -274,7 +230,7 @@ def read_error(told: object) -> str:
     return label(member(told, "code")) or label(member(told, "type")) or "error"
 
 
-def _filters(told: _Bare, choices: list[_Choice]) -> Filters:
+def _filters(told: OpenAIBare, choices: list[Choice]) -> Filters:
     """Return Azure's filter results that are not harmless, of prompt, choices and error."""
     prompts = told.prompt_filter_results
     results: list[object] = [choice.content_filter_results for choice in choices]
