@@ -69,7 +69,7 @@ def test_the_example_with_its_defaults_written_out_gives_the_defaults_too(tmp_pa
 
 
 def test_the_first_file_has_an_upstream_and_else_the_defaults(tmp_path: Path) -> None:
-    found = read(tmp_path, first_file())
+    found = read(tmp_path, first_file("env:OPENAI_API_KEY"))
     assert found.upstreams[0].credential == Secret("env:OPENAI_API_KEY")
     assert found == replace(Settings(), upstreams=found.upstreams)
 

@@ -1,8 +1,9 @@
 """The gate of one worker, put together: tables in, exchanges out."""
 
 import asyncio
+import logging
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from ssl import SSLContext
 from typing import Final
@@ -27,7 +28,6 @@ from chatelaine.core.key.roster import Roster
 from chatelaine.core.price import cost, find_for, index, worst_case
 from chatelaine.core.redact import redact
 from chatelaine.core.stream.select import tap_for
-from chatelaine.model.error import SecretUnreadable
 from chatelaine.model.exchange import Client, Greeting, Operation, Refusal, RouteMatch, Shape
 from chatelaine.model.price import ModelPrice
 from chatelaine.model.provider import RefusedReply
@@ -40,6 +40,8 @@ from chatelaine.services.exchange.rota import Rota
 from chatelaine.services.policy import Judge, Tables
 from chatelaine.surfaces.gate.hall import Gate
 from chatelaine.surfaces.gate.listener import Door, Greeted
+
+log = logging.getLogger("chatelaine.worker")
 
 _POLICY: Final = "keys-1"
 _DEFAULT: Final = ProviderId("openai")
@@ -60,14 +62,20 @@ def draw_ids() -> Callable[[], ExchangeId]:
     return draw
 
 
-def serving(settings: Settings) -> Callable[[ProviderId, str], tuple[UpstreamName, ...]]:
+def vault_name(upstream: UpstreamSettings) -> ProviderKeyName | None:
+    """Return the name under which the vault holds an upstream's key, or None where it is read elsewhere."""
+    source = upstream.credential.source if upstream.credential is not None else ""
+    return ProviderKeyName(source.removeprefix(_VAULT)) if source.startswith(_VAULT) else None
+
+
+def serving(upstreams: Sequence[UpstreamSettings]) -> Callable[[ProviderId, str], tuple[UpstreamName, ...]]:
     """Return what names the upstreams of a provider that serve a model."""
 
     @lru_cache(maxsize=_REMEMBERED)
     def names(provider: ProviderId, model: str) -> tuple[UpstreamName, ...]:
         return tuple(
             upstream.name
-            for upstream in settings.upstreams
+            for upstream in upstreams
             if upstream.provider == provider and _serves(upstream, model)
         )
 
@@ -137,10 +145,17 @@ class GateWorks:
         self._room, self._desk, self.addresses, self._settings = room, desk, addresses, settings
 
     def change_secrets(self, secrets: Mapping[ProviderKeyName, bytes]) -> None:
-        """Take over the vault's provider keys; connections under way run on with the old."""
+        """Take over the vault's provider keys; connections under way run on with the old.
+
+        Raises:
+            SettingsError, TableError, SecretUnreadable: what the settings name cannot be used any more.
+        """
+        changed = dict(secrets) != self._secrets
         self._secrets = dict(secrets)
-        if self._context is not None or hasattr(self, "_settings"):
+        if changed and hasattr(self, "_settings"):
+            room = self._build_room(self._settings)
             self._open_pool(self._settings)
+            self._room = room
 
     def _label_values(self, settings: Settings) -> dict[str, frozenset[str]]:
         cards = [provider.card for provider in self._catalog.values()]
@@ -155,29 +170,34 @@ class GateWorks:
         tables = AddressTables(settings.addresses)
         return Desk(Reader(redact), TrustedHops(settings.gate.trusted_proxies), tables.find), tables
 
+    def _with_keys(self, upstreams: Iterable[UpstreamSettings]) -> tuple[UpstreamSettings, ...]:
+        """Return the upstreams that can be asked: one waits whose provider key is not in the vault yet."""
+        return tuple(one for one in upstreams if vault_name(one) is None or vault_name(one) in self._secrets)
+
     def _open_pool(self, settings: Settings) -> None:
+        usable = self._with_keys(settings.upstreams)
+        for waiting in set(settings.upstreams) - set(usable):
+            log.warning(
+                "an upstream waits for its key",
+                extra={
+                    "upstream": waiting.name,
+                    "fix": f"chatelaine keys provider put {vault_name(waiting)}",
+                },
+            )
         homes = build_homes(
-            settings.upstreams,
+            usable,
             secret=self._secret_of,
             credential=self._credential,
             context=lambda upstream: client_context(upstream.ca_file),
         )
         self.pool.replace(homes)
-        self.rota.replace({upstream.name: upstream.weight for upstream in settings.upstreams})
+        self.rota.replace({upstream.name: upstream.weight for upstream in usable})
 
     def _secret_of(self, upstream: UpstreamSettings) -> bytes:
         if upstream.credential is None:
             return b""
-        source = upstream.credential.source
-        if not source.startswith(_VAULT):
-            return read_secret(upstream.credential)
-        held = self._secrets.get(ProviderKeyName(source.removeprefix(_VAULT)))
-        if held is None:
-            raise SecretUnreadable(
-                f"upstream {upstream.name}: the vault holds no {source.removeprefix(_VAULT)!r}",
-                hint=f"chatelaine keys provider put {source.removeprefix(_VAULT)}",
-            )
-        return held
+        held = vault_name(upstream)
+        return self._secrets[held] if held is not None else read_secret(upstream.credential)
 
     def _credential(self, upstream: UpstreamSettings, plain: bytes) -> bytes:
         card = self._catalog[upstream.provider].card
@@ -197,7 +217,7 @@ class GateWorks:
             read_form=read_form,
             price=price,
             worst_case=worst_case,
-            upstreams=serving(settings),
+            upstreams=serving(self._with_keys(settings.upstreams)),
             used=self._used,
         )
         return Room(

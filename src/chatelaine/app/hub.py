@@ -23,6 +23,7 @@ from chatelaine.app.difference import changes, digest, split_by_restart
 from chatelaine.app.locks import hub_lock
 from chatelaine.app.orders import take_orders, watch_supervisor
 from chatelaine.app.recovery import HUB, durable, rebuild_totals, recover_worker
+from chatelaine.app.settings_files import read_to_serve
 from chatelaine.app.wire import CLOCK, ENTROPY, Places, peppers, read_settings, sealer
 from chatelaine.core.metric import KEY_CHANGE, RELOAD_FAILURES, RELOADS
 from chatelaine.model.error import ChatelaineError, JournalError, StoreError
@@ -84,6 +85,7 @@ class Hub:
         self._used: set[KeyId] = set()
         self._use_noted = asyncio.Event()
         self._store_fault = ""
+        self._reloads = 0
         self._recovering = asyncio.Lock()
 
     async def run(self) -> None:
@@ -218,7 +220,7 @@ class Hub:
 
     def _reload(self, by: str) -> SettingsTold:
         try:
-            settings = read_settings(self._orders.settings_path, self._orders.overrides)
+            settings = read_to_serve(self._orders.settings_path, self._orders.overrides)
             configured = label_values(settings)
         except ChatelaineError as fault:
             self._tally.count(RELOAD_FAILURES)
@@ -232,7 +234,9 @@ class Hub:
         self._tally.count(RELOADS, "ok")
         self._note("reload", by, "done", ", ".join((*changed, *at_restart)))
         log.info("the settings were read again", extra={"changed": changed, "at_restart": at_restart})
-        self._switchboard.publish_settings(digest(settings))
+        # Told to every worker even where no setting differs: a certificate or a price may have changed.
+        self._reloads += 1
+        self._switchboard.publish_settings(f"{digest(settings)} {self._reloads}")
         return SettingsTold(changed, at_restart)
 
     def _note(self, action: str, by: str, outcome: str, detail: str) -> None:

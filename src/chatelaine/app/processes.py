@@ -8,17 +8,26 @@ import socket
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
+from datetime import UTC, datetime
 
-from chatelaine.adapters.tls import own_certificate
+from chatelaine.adapters.tls import certificate_warnings, own_certificate
 from chatelaine.app.children import Child, Plan, end
 from chatelaine.app.difference import changes, split_by_restart
 from chatelaine.app.errand import ask
 from chatelaine.app.listening import bind_admin, bind_gate
 from chatelaine.app.locks import supervisor_lock
-from chatelaine.app.wire import Places, hash_key, peppers, read_settings, sealer, tls_names
+from chatelaine.app.settings_files import read_to_serve
+from chatelaine.app.wire import Places, hash_key, peppers, sealer, tls_names
 from chatelaine.core.link import orders_line
 from chatelaine.model.error import ChatelaineError
-from chatelaine.model.link import HubOrders, ReadStatus, StatusTold, WorkerOrders
+from chatelaine.model.link import (
+    HubOrders,
+    ListProviderKeys,
+    ProviderKeysTold,
+    ReadStatus,
+    StatusTold,
+    WorkerOrders,
+)
 from chatelaine.model.settings import Settings
 from chatelaine.model.words import WorkerNumber
 
@@ -33,7 +42,8 @@ _LOOK = 0.05
 
 log = logging.getLogger("chatelaine.up")
 
-Announce = Callable[[Settings, Places], None]
+Announce = Callable[[Settings, Places, frozenset[str]], None]
+"""Told the settings, the places, and the names of the provider keys that the vault holds."""
 
 
 class Supervisor:
@@ -54,7 +64,7 @@ class Supervisor:
         """
         self._path = settings_path
         self._overrides = overrides
-        self._settings = read_settings(settings_path, overrides)
+        self._settings = read_to_serve(settings_path, overrides)
         self._places = Places(self._settings.storage.directory.resolve())
         self._programs = (hub, worker)
         self._sockets: list[socket.socket] = []
@@ -72,6 +82,7 @@ class Supervisor:
         self._places.prepare()
         with supervisor_lock(self._places.lock), ExitStack() as open_sockets:
             self._make_secrets()
+            self._warn_of_certificate()
             self._bind()
             for each in self._sockets:
                 open_sockets.callback(each.close)
@@ -86,6 +97,13 @@ class Supervisor:
         tls = self._settings.gate.tls
         if tls.enabled and tls.certificate is None:
             own_certificate(self._places.root, tls_names(self._settings))
+
+    def _warn_of_certificate(self) -> None:
+        tls = self._settings.gate.tls
+        if tls.enabled:
+            shown = tls.certificate or self._places.certificate
+            for fault in certificate_warnings(shown, now=datetime.now(UTC)):
+                log.warning(fault.message, extra={"file": fault.where, "fix": fault.hint})
 
     def _bind(self) -> None:
         gate, admin = self._settings.gate, self._settings.admin
@@ -151,7 +169,7 @@ class Supervisor:
     def _reload(self) -> None:
         """Read the settings again; only where they are valid, the hub is told, and it tells the workers."""
         try:
-            settings = read_settings(self._path, self._overrides)
+            settings = read_to_serve(self._path, self._overrides)
         except ChatelaineError as fault:
             log.error("the settings are kept as they were:\n%s", fault)  # noqa: TRY400 - told, not traced
         else:
@@ -161,6 +179,7 @@ class Supervisor:
                 extra={"changed": ", ".join(at_once), "at_restart": ", ".join(at_restart)},
             )
             self._settings = settings
+            self._warn_of_certificate()
         # The hub refuses what is invalid by itself, and counts and records that it did.
         self._children[0].tell(signal.SIGHUP)
 
@@ -169,7 +188,9 @@ class Supervisor:
             with suppress(ChatelaineError):
                 told = await ask(self._places.socket, ReadStatus())
                 if isinstance(told, StatusTold) and not told.reasons:
-                    announce(self._settings, self._places)
+                    held = await ask(self._places.socket, ListProviderKeys())
+                    names = held.provider_keys if isinstance(held, ProviderKeysTold) else ()
+                    announce(self._settings, self._places, frozenset(str(key.name) for key in names))
                     return
             await asyncio.sleep(_LOOK)
 

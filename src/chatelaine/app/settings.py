@@ -7,7 +7,7 @@ told with its file, line and column, or with the variable or flag it came from.
 
 import difflib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -46,21 +46,40 @@ def load(
         SettingsError: with every fault that was found.
     """
     reading = _Reading(environment)
+    tree = _tree(path, environment, overrides, reading.faults)
+    settings = reading.read(Settings, tree, "")
+    for dotted, message, hint in check(settings, providers):
+        # Of what could not be read only that is told: the rest follows from it.
+        if not reading.is_faulty(dotted):
+            reading.faults.append(Fault(place(tree, dotted), f"{bracketed(dotted)}: {message}", hint))
+    if reading.faults:
+        raise SettingsError(sorted(reading.faults, key=_in_order))
+    found: Settings = settings
+    return found
+
+
+def where_set(
+    path: Path | None, environment: Mapping[str, str], overrides: Mapping[str, str]
+) -> Callable[[str], str]:
+    """Return what tells where a setting stands: ``file:line:column``, a variable or a flag.
+
+    Raises:
+        SettingsError: the file cannot be read any more.
+    """
+    tree = _tree(path, environment, overrides, [])
+    return lambda dotted: place(tree, dotted)
+
+
+def _tree(
+    path: Path | None, environment: Mapping[str, str], overrides: Mapping[str, str], faults: list[Fault]
+) -> yaml.MappingNode:
     tree = parse(path) if path is not None else empty_tree("settings")
     for name, value, origin in (*_from_environment(environment), *_from_flags(overrides)):
         try:
             put(tree, name.split("."), value, origin)
         except SettingsError as error:
-            reading.faults += error.faults
-    settings = reading.read(Settings, tree, "")
-    for dotted, message, hint in check(settings, providers):
-        # Of what could not be read only that is told: the rest follows from it.
-        if not reading.is_faulty(dotted):
-            reading.faults.append(Fault(place(tree, dotted), f"{_bracketed(dotted)}: {message}", hint))
-    if reading.faults:
-        raise SettingsError(sorted(reading.faults, key=_in_order))
-    found: Settings = settings
-    return found
+            faults += error.faults
+    return tree
 
 
 def _from_environment(environment: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
@@ -98,7 +117,7 @@ class _Reading:
     def fault(self, node: yaml.Node, name: str, message: str, hint: str = "") -> None:
         """Note a fault, where it stands and in which setting."""
         self._faulty.add(name)
-        told = f"{_bracketed(name)}: {message}" if name else message
+        told = f"{bracketed(name)}: {message}" if name else message
         self.faults.append(Fault(where(node), told, hint))
 
     def read(self, kind: Any, node: yaml.Node, name: str) -> Any:
@@ -132,7 +151,7 @@ class _Reading:
                 self.fault(key, inner, f"it stands here a second time; first{at}", "keep one of them")
             elif setting not in known:
                 self.fault(
-                    key, "", f"{shown(_bracketed(inner))[1:-1]} is not a setting", _nearest(setting, known)
+                    key, "", f"{shown(bracketed(inner))[1:-1]} is not a setting", _nearest(setting, known)
                 )
             else:
                 given[setting] = value
@@ -261,6 +280,6 @@ def _nearest(name: str, known: list[str]) -> str:
     return f"did you mean {close[0]}?" if close else f"known here: {', '.join(known)}"
 
 
-def _bracketed(dotted: str) -> str:
+def bracketed(dotted: str) -> str:
     """Return a dotted name with the numbers of items in brackets: upstreams[0].url."""
     return re.sub(r"\.(\d+)(?=\.|$)", r"[\1]", dotted)

@@ -225,6 +225,9 @@ def _is_bare(text: str) -> bool:
 
 # An example to begin with
 
+FROM_ENVIRONMENT: Final = "env:OPENAI_API_KEY"
+"""Where the example's provider key is read from."""
+
 _INTRODUCTION: Final = """\
 # yaml-language-server: $schema=./chatelaine.schema.json
 # Chatelaine's settings. All that stands here behind a # is the default; take the # away to change it.
@@ -232,14 +235,14 @@ _INTRODUCTION: Final = """\
 #   chatelaine config schema       writes chatelaine.schema.json for your editor
 # A variable outranks this file: CHATELAINE__GATE__PORT=9443. A flag outranks both: --set gate.port=9443.
 """
-_UPSTREAM: Final = """
+_UPSTREAM: Final = f"""
 # Where requests go. A secret never stands here, only where it is read from: env:NAME, file:PATH,
 # command:…, or vault:NAME (chatelaine keys provider put NAME seals it).
 # upstreams:
 #   - name: openai
 #     provider: openai
 #     url: https://api.openai.com
-#     credential: env:OPENAI_API_KEY
+#     credential: {FROM_ENVIRONMENT}
 """
 
 
@@ -248,9 +251,10 @@ def example() -> str:
     return "\n".join([_INTRODUCTION, *_commented(Settings, "")]) + "\n" + _UPSTREAM
 
 
-def first_file() -> str:
-    """Return the example with an upstream to begin with: its key is read from the environment."""
+def first_file(credential: str) -> str:
+    """Return the example with an upstream to begin with, whose key is read from ``credential``."""
     defaults, heading, upstream = example().partition("# upstreams:\n")
+    upstream = upstream.replace(FROM_ENVIRONMENT, credential)
     return f"{defaults}{heading[2:]}{re.sub('^# ', '', upstream, flags=re.MULTILINE)}"
 
 

@@ -66,6 +66,11 @@ class Places:
         """Held by the supervisor."""
         return self.root / "up.lock"
 
+    @property
+    def certificate(self) -> Path:
+        """The certificate that the gate signs itself, where it is given none."""
+        return self.root / "gate.crt"
+
     def secret(self, name: str) -> Path:
         """Return where a secret lies that was made on the first start."""
         return self.root / f"{name}.secret"

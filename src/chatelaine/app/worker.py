@@ -5,7 +5,7 @@ import gc
 import logging
 import signal
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -26,11 +26,15 @@ from chatelaine.model.exchange import EndReason
 from chatelaine.model.key import VirtualKey
 from chatelaine.model.link import Snapshot, WorkerOrders, WorkerStanding
 from chatelaine.model.settings import Settings
+from chatelaine.model.words import ProviderKeyName
 from chatelaine.surfaces.gate.hall import Gate
 from chatelaine.surfaces.gate.listener import Listener
 
 _TICK = 0.25
 """Seconds between looks at the clocks of connections."""
+
+_DAY = 24 * 3600.0
+"""Seconds between looks at the certificate, which is renewed two weeks before its end."""
 
 log = logging.getLogger("chatelaine.worker")
 
@@ -71,7 +75,11 @@ class Worker:
         serving = asyncio.create_task(listener.serve())
         chores = [
             asyncio.create_task(chore)
-            for chore in (self._tick(gate, journal, link), self._look_at_addresses())
+            for chore in (
+                self._tick(gate, journal, link),
+                self._look_at_addresses(),
+                self._look_at_certificate(),
+            )
         ]
         link.report_standing(WorkerStanding(ready=True))
         gc.collect()
@@ -107,7 +115,7 @@ class Worker:
         reception = Reception(
             on_keys=self._take_keys,
             on_changes=self._take_changes,
-            on_secrets=self._works.change_secrets,
+            on_secrets=self._take_secrets,
             on_settings=self._take_settings,
         )
         return HubLink(
@@ -127,6 +135,14 @@ class Worker:
     def _take_changes(self, keys: Sequence[VirtualKey]) -> None:
         for kid in self._works.roster.change(keys):
             self._works.live.cut(kid)
+
+    def _take_secrets(self, secrets: Mapping[ProviderKeyName, bytes]) -> None:
+        try:
+            self._works.change_secrets(secrets)
+        except ChatelaineError as fault:
+            # Raised further, it would end the line to the hub, and with it every later change.
+            log.error("the new provider keys are not taken over", extra={"fault": str(fault)})  # noqa: TRY400 - told, not traced
+            self._count_reload(taken=False)
 
     def _take_settings(self) -> None:
         if self._gate is None:
@@ -157,6 +173,15 @@ class Worker:
             else:
                 log.info("address files were read again")
                 self._count_reload(taken=True)
+
+    async def _look_at_certificate(self) -> None:
+        """Show the certificate that lies there now; one of our own is renewed before it expires."""
+        while True:
+            await asyncio.sleep(_DAY)
+            try:
+                self._works.renew_certificate(self._settings)
+            except ChatelaineError as fault:
+                log.error("the certificate is kept as it was", extra={"fault": str(fault)})  # noqa: TRY400 - told, not traced
 
     def _count_reload(self, *, taken: bool) -> None:
         self._works.tally.count(RELOADS, "ok" if taken else "refused")

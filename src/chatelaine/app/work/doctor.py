@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
+from chatelaine.app.settings_files import file_faults
 from chatelaine.app.wire import Places, read_settings
 from chatelaine.app.work.looks import (
     Look,
@@ -22,7 +23,7 @@ from chatelaine.app.work.looks_inside import (
     mend_segment,
 )
 from chatelaine.app.work.looks_outside import look_at_upstreams
-from chatelaine.model.error import ChatelaineError, SettingsError
+from chatelaine.model.error import ChatelaineError, Fault, SettingsError
 from chatelaine.model.settings import Settings
 from chatelaine.surfaces.cli.doctor import Diagnosis, Level
 from chatelaine.surfaces.cli.options import Chosen
@@ -54,18 +55,25 @@ class Doctor:
         """Look at everything; mend these segments of the journal before."""
         try:
             settings = read_settings(self._chosen.path, self._chosen.overrides)
+            faults = file_faults(settings, self._chosen.path, self._chosen.overrides)
         except SettingsError as error:
-            return [
-                Diagnosis("settings", Level.FAIL, f"{fault.where}: {fault.message}", fault.hint)
-                for fault in error.faults
-            ]
+            return [_failed(fault) for fault in error.faults]
         said = self._chosen.path or "no settings file: the defaults are in force"
-        return [Diagnosis("settings", Level.OK, said), *_look(settings, mend=mend)]
+        read = [_failed(fault) for fault in faults] or [Diagnosis("settings", Level.OK, said)]
+        # What the settings' line is told of is not told again by the look that meets it.
+        found = [
+            one for one in _look(settings, mend=mend) if not any(one.message in told.message for told in read)
+        ]
+        return [*read, *found]
 
 
 def begin(chosen: Chosen) -> Doctor:
     """Return what the command works with."""
     return Doctor(chosen)
+
+
+def _failed(fault: Fault) -> Diagnosis:
+    return Diagnosis("settings", Level.FAIL, f"{fault.where}: {fault.message}", fault.hint)
 
 
 def _look(settings: Settings, *, mend: Sequence[Path]) -> Iterator[Diagnosis]:

@@ -68,12 +68,19 @@ def look_at_certificate(settings: Settings, places: Places) -> Iterator[Diagnosi
     if not tls.enabled:
         yield Diagnosis("certificate", Level.OK, "TLS is off: plain HTTP")
         return
-    path = tls.certificate or places.root / "gate.crt"
-    if not path.exists():
+    path = tls.certificate or places.certificate
+    if tls.certificate is None and not path.exists():
         yield Diagnosis("certificate", Level.OK, "not made yet: the first `chatelaine up` signs its own")
         return
     now = datetime.now(UTC)
-    warnings = certificate_warnings(path, now=now)
+    try:
+        warnings = certificate_warnings(path, now=now)
+    except (OSError, ValueError):
+        # One that is given is told of where the settings name it.
+        if tls.certificate is None:
+            fix = "the next `chatelaine up` signs a new one"
+            yield Diagnosis("certificate", Level.WARN, f"{path} cannot be read as a certificate", fix)
+        return
     for fault in warnings:
         level = Level.FAIL if now >= expires_at(path) else Level.WARN
         yield Diagnosis("certificate", level, f"{fault.where}: {fault.message}", fault.hint)

@@ -9,8 +9,8 @@ from typing import Protocol
 class UpWork(Protocol):
     """What the command asks of the application."""
 
-    def run(self, *, workers: int | None, ready: Callable[[str], None]) -> int:
-        """Start the service and keep it; ``ready`` is told how to reach it once it takes traffic."""
+    def run(self, *, workers: int | None, tell: Callable[[str], None]) -> int:
+        """Keep the service up; ``tell`` is told what was begun, and how to reach it once it takes traffic."""
         ...
 
 
@@ -23,9 +23,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, work: UpWork) -> int:
     """Start the service and keep it until it is told to stop."""
 
-    def ready(text: str) -> None:
+    def tell(text: str) -> None:
         if not arguments.quiet:
             sys.stdout.write(text)
             sys.stdout.flush()
 
-    return work.run(workers=arguments.workers, ready=ready)
+    return work.run(workers=arguments.workers, tell=tell)
