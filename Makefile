@@ -3,7 +3,7 @@
 #   make test          make check, then every test (under 15 minutes)
 #   make check         style, types, floors, house (under 30 seconds)
 #   make run           chatelaine up
-#   make bench NAME=x  one benchmark of bench/; without NAME, their names
+#   make bench NAME=x  one benchmark of bench/; without NAME, their names; NAME=gate LITELLM=1: with LiteLLM
 #   make soak          minutes of load; make fuzz: minutes of generated input (MINUTES=n)
 #   make lock          requirements/*.txt and the npm lock anew (LOCK=--upgrade for newer versions)
 #   make clean         removes what the other targets left here; never chatelaine-data/
@@ -77,8 +77,16 @@ soak: .venv/set-up-test debian
 fuzz: .venv/set-up-test
 	@$(PYTEST) -m fuzz $(if $(MINUTES),--minutes $(MINUTES))
 
+# A rival as heavy as LiteLLM gets an environment of its own, and only when it is asked for.
+build/litellm/set-up: requirements/litellm.txt | .venv/set-up-bench
+	@echo "set-up: installing requirements/litellm.txt" >&2
+	@$(BIN)/python -m venv --clear $(@D)
+	@$(@D)/bin/python -m pip --quiet --quiet --disable-pip-version-check --no-input install \
+	    --no-deps --only-binary :all: --require-hashes -r $<
+	@touch $@
+
 ifdef NAME
-bench: .venv/set-up-bench debian
+bench: .venv/set-up-bench debian $(if $(LITELLM),build/litellm/set-up)
 	@$(BIN)/python bench/$(NAME).py
 else
 bench:
@@ -94,7 +102,9 @@ lock: .venv/set-up-test
 	@$(UV) pyproject.toml requirements/run.in -o requirements/run.txt $(LOCK)
 	@$(UV) pyproject.toml requirements/run.in requirements/test.in -c requirements/run.txt \
 	    -o requirements/test.txt $(LOCK)
-	@$(UV) pyproject.toml $(wildcard requirements/*.in) -c requirements/test.txt -o requirements/bench.txt $(LOCK)
+	@$(UV) pyproject.toml $(filter-out %/litellm.in,$(wildcard requirements/*.in)) -c requirements/test.txt \
+	    -o requirements/bench.txt $(LOCK)
+	@$(UV) --only-binary :all: requirements/litellm.in -o requirements/litellm.txt $(LOCK)
 	@cd $(NPM) && npm install --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund
 
 clean:

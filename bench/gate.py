@@ -1,11 +1,13 @@
 """make bench NAME=gate: requests a second and added latency, beside nginx and Envoy.
 
+With LITELLM=1 beside LiteLLM as well, which is then installed into build/litellm and stays there.
+
 1 KB in, 1 KB out, keep-alive. The server has one core, load and upstream the other; for added
 latency all three share one. Median of three runs; ratios within this run.
 """
 
 from rig import GATE_CORE, Ask, Load, Report, Rig, rig, say
-from rivals import Running, chatelaine, envoy, envoy_binary, missing, nginx
+from rivals import Running, chatelaine, envoy, envoy_binary, litellm, litellm_binary, missing, nginx
 
 
 def throughput(tools: Rig, server: Running) -> Load:
@@ -21,24 +23,34 @@ def latency(tools: Rig, port: int, pid: int, headers: tuple[str, ...]) -> Load:
     )
 
 
+def rates(tools: Rig) -> dict[str, Load]:
+    """Measure every server in turn, nginx first and last."""
+    loads: dict[str, Load] = {}
+    with tools.upstream() as upstream:
+        with nginx(tools, upstream) as server:
+            loads["nginx"] = throughput(tools, server)
+        for name, binary, rival, hint in (
+            ("Envoy", envoy_binary(), envoy, "make bench installs it"),
+            ("LiteLLM", litellm_binary(), litellm, "make bench NAME=gate LITELLM=1 installs it"),
+        ):
+            if binary:
+                with rival(tools, upstream) as server:
+                    loads[name] = throughput(tools, server)
+            else:
+                missing(name, hint)
+        for durability in ("flush", "fsync"):
+            with chatelaine(tools, upstream, durability=durability) as server:
+                loads[durability] = throughput(tools, server)
+        with nginx(tools, upstream) as server:
+            loads["nginx again"] = throughput(tools, server)
+    return loads
+
+
 def main() -> None:
     """Measure and print."""
     report = Report("gate")
     with rig() as tools:
-        loads: dict[str, Load] = {}
-        with tools.upstream() as upstream:
-            with nginx(tools, upstream) as server:
-                loads["nginx"] = throughput(tools, server)
-            if envoy_binary():
-                with envoy(tools, upstream) as server:
-                    loads["envoy"] = throughput(tools, server)
-            else:
-                missing("Envoy")
-            for durability in ("flush", "fsync"):
-                with chatelaine(tools, upstream, durability=durability) as server:
-                    loads[durability] = throughput(tools, server)
-            with nginx(tools, upstream) as server:
-                loads["nginx again"] = throughput(tools, server)
+        loads = rates(tools)
         for name, load in loads.items():
             say(
                 f"  {name:12s} {load.rps:9.0f} rps  {load.cpu_us:6.1f} CPU µs/request  p99 {load.p99:7.0f} µs"
@@ -46,12 +58,15 @@ def main() -> None:
         base = (loads["nginx"].rps + loads["nginx again"].rps) / 2
         flush, fsync = loads["flush"].rps / base, loads["fsync"].rps / base
         report.add("requests/s per core, flush, against nginx", "≥ 0.45 × nginx", flush, met=flush >= 0.45)
-        if "envoy" in loads:
-            beside = loads["flush"].rps / loads["envoy"].rps
+        if "Envoy" in loads:
+            beside = loads["flush"].rps / loads["Envoy"].rps
             report.add(
                 "requests/s per core, flush, against Envoy", "≥ 1.2 × Envoy", beside, met=beside >= 1.2
             )
         report.add("requests/s per core, fsync, against nginx", "≥ 0.35 × nginx", fsync, met=fsync >= 0.35)
+        if "LiteLLM" in loads:
+            beside = loads["flush"].rps / loads["LiteLLM"].rps
+            report.orient("requests/s per core, flush, against LiteLLM", beside)
         _added(report, tools)
     report.show()
 

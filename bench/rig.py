@@ -22,6 +22,7 @@ HERE = Path(__file__).resolve().parent
 TOOLS = HERE.parent.parent / "shared" / "tools" / "load"
 TICKS = os.sysconf("SC_CLK_TCK")
 GATE_CORE, LOAD_CORE = "0", "1"
+NO_BAR = "-"
 
 
 @dataclass
@@ -45,11 +46,16 @@ class Report:
         """Add a row."""
         self.rows.append(Row(what, bar, round(measured, 4), met))
 
+    def orient(self, what: str, measured: float) -> None:
+        """Add a row that has no bar."""
+        self.add(what, NO_BAR, measured, met=True)
+
     def show(self) -> None:
         """Print the rows, and as the last line the JSON object."""
         print()
         for row in self.rows:
-            print(f"{'met    ' if row.met else 'NOT MET'}  {row.what:58s} {row.bar:22s} {row.measured:g}")
+            verdict = "" if row.bar == NO_BAR else "met" if row.met else "NOT MET"
+            print(f"{verdict:7s}  {row.what:58s} {row.bar:22s} {row.measured:g}")
         print(json.dumps({"bench": self.bench, "rows": [asdict(row) for row in self.rows]}))
 
 
@@ -79,13 +85,13 @@ def wait_for(port: int, *, seconds: float = 60.0) -> None:
     raise TimeoutError(f"nothing answers on port {port} after {seconds:g} s")
 
 
-def compiled(name: str, folder: Path) -> Path:
+def compiled(source: Path, folder: Path, *libraries: str) -> Path:
     """Compile one of the load tools."""
-    source = TOOLS / f"{name}.c"
     if not source.exists():
         raise SystemExit(f"bench: {source} is missing; the load tools are not part of a user's clone")
-    out = folder / name
-    subprocess.run(["cc", "-O2", "-w", "-o", str(out), str(source)], check=True)
+    out = folder / source.stem
+    linked = [f"-l{library}" for library in libraries]
+    subprocess.run(["cc", "-O2", "-w", "-o", str(out), str(source), *linked], check=True)
     return out
 
 
@@ -161,6 +167,10 @@ class Load:
     cpu_us: float
     """CPU microseconds a request, of the server's whole process family."""
     errors: int
+    busy: float = 0.0
+    """The share of a core that the load generator used, where it tells: near 1, it was the limit."""
+    tls: str = ""
+    """Version and cipher suite, where there is TLS."""
 
 
 @dataclass(frozen=True)
@@ -172,6 +182,26 @@ class Ask:
     seconds: float = 3
     body: str = "body.json"
     core: str = LOAD_CORE
+
+
+def measured(command: Sequence[str], *, pid: int) -> Load:
+    """Run a load generator to its end, counting the CPU time of the server it loads."""
+    before = cpu_seconds(pid)
+    started = time.monotonic()
+    out = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+    spent, took = cpu_seconds(pid) - before, time.monotonic() - started
+    told = json.loads(out.splitlines()[-1])
+    if told["bad_status"]:
+        say(f"  {told['bad_status']} answers were not 200: {told['bad'][:200]}")
+    if not told["n"]:
+        raise SystemExit(f"bench: no request was answered with 200: {told}")
+    requests = told["rps"] * took
+    errors = told["bad_status"] + told["bad_conn"]
+    return Load(
+        *(told["rps"], told["p50"], told["p99"], spent / requests * 1e6, errors),
+        busy=told.get("busy", 0.0),
+        tls=told.get("tls", ""),
+    )
 
 
 @dataclass
@@ -188,18 +218,7 @@ class Rig:
         command += ["-d", str(ask.seconds), "-w", "1", "-b", str(TOOLS / ask.body)]
         for header in ask.headers:
             command += ["-H", header]
-        before = cpu_seconds(pid)
-        started = time.monotonic()
-        out = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-        spent, took = cpu_seconds(pid) - before, time.monotonic() - started
-        told = json.loads(out.splitlines()[-1])
-        if told["bad_status"]:
-            say(f"  {told['bad_status']} answers were not 200: {told['bad'][:200]}")
-        if not told["n"]:
-            raise SystemExit(f"bench: no request was answered with 200: {told}")
-        requests = told["rps"] * took
-        errors = told["bad_status"] + told["bad_conn"]
-        return Load(told["rps"], told["p50"], told["p99"], spent / requests * 1e6, errors)
+        return measured(command, pid=pid)
 
     def middle(self, runs: int, once: Callable[[], Load]) -> Load:
         """Return the run of several whose rate is the median."""
@@ -220,7 +239,7 @@ def rig() -> Iterator[Rig]:
     """Set up a rig in a folder of its own, removed at the end."""
     folder = Path(tempfile.mkdtemp(prefix="chatelaine-bench-"))
     try:
-        yield Rig(folder, compiled("lg", folder), compiled("fakeup", folder))
+        yield Rig(folder, compiled(TOOLS / "lg.c", folder), compiled(TOOLS / "fakeup.c", folder))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -61,12 +61,21 @@ static_resources:
         - endpoint: {{address: {{socket_address: {{address: 127.0.0.1, port_value: {upstream}}}}}}}
 """
 
+LITELLM = """
+model_list:
+  - model_name: gpt-4o-mini
+    litellm_params: {{model: openai/gpt-4o-mini, api_base: "http://127.0.0.1:{upstream}/v1", api_key: fake}}
+general_settings: {{master_key: sk-bench}}
+"""
+QUIET = {"version": 1, "disable_existing_loggers": False, "loggers": {"uvicorn.access": {"level": "ERROR"}}}
+"""LiteLLM's logging: like nginx here, it does not write a line for each request."""
+
 CONFIG = """
 gate:
   host: 127.0.0.1
   port: {port}
   workers: 1
-  tls: {{enabled: {tls}}}
+  tls: {tls}
 admin: {{port: {admin}}}
 journal: {{durability: {durability}}}
 storage: {{directory: {folder}/data-{port}}}
@@ -95,7 +104,8 @@ def nginx(
     binary = shutil.which("nginx") or "/usr/sbin/nginx"
     port = free_port()
     config = rig.folder / f"nginx-{port}.conf"
-    shown = f"ssl_certificate {tls[0]}; ssl_certificate_key {tls[1]};" if tls else ""
+    # Without a word nginx 1.22 stays at TLS 1.2; both ends speak 1.3 here.
+    shown = f"ssl_certificate {tls[0]}; ssl_certificate_key {tls[1]}; ssl_protocols TLSv1.3;" if tls else ""
     config.write_text(
         NGINX.format(
             folder=rig.folder, port=port, upstream=upstream, ssl=" ssl" if tls else "", certificate=shown
@@ -123,9 +133,33 @@ def envoy(rig: Rig, upstream: int, *, core: str = GATE_CORE) -> Iterator[Running
         yield Running(port, pid)
 
 
+def litellm_binary() -> str | None:
+    """Return LiteLLM's program, where ``make bench LITELLM=1`` has once installed it."""
+    return shutil.which("litellm", path=str(ROOT / "build" / "litellm" / "bin"))
+
+
+@contextlib.contextmanager
+def litellm(rig: Rig, upstream: int, *, core: str = GATE_CORE) -> Iterator[Running]:
+    """Run LiteLLM's proxy with one worker, one model and one key, and nothing it would look up outside."""
+    port = free_port()
+    config, quiet = rig.folder / f"litellm-{port}.yaml", rig.folder / f"litellm-{port}.json"
+    config.write_text(LITELLM.format(upstream=upstream))
+    quiet.write_text(json.dumps(QUIET))
+    command = [str(litellm_binary()), "--config", str(config), "--host", "127.0.0.1", "--port", str(port)]
+    command += ["--num_workers", "1", "--log_config", str(quiet), "--telemetry", "False"]
+    env = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_LOG": "ERROR"}
+    with running(command, core=core, port=port, log=rig.folder / "litellm.out", env=env) as pid:
+        yield Running(port, pid, ("authorization: Bearer sk-bench",))
+
+
 @contextlib.contextmanager
 def chatelaine(
-    rig: Rig, upstream: int, *, durability: str, core: str = GATE_CORE, tls: bool = False
+    rig: Rig,
+    upstream: int,
+    *,
+    durability: str,
+    core: str = GATE_CORE,
+    tls: tuple[Path, Path] | None = None,
 ) -> Iterator[Running]:
     """Run Chatelaine with everything on: key, grants, limits, budget, client context, journal."""
     port = free_port()
@@ -137,7 +171,7 @@ def chatelaine(
             durability=durability,
             folder=rig.folder,
             upstream=upstream,
-            tls=str(tls).lower(),
+            tls=f"{{certificate: {tls[0]}, key: {tls[1]}}}" if tls else "{enabled: false}",
         )
     )
     command = [*CHATELAINE, "up", "--config", str(config)]
@@ -169,6 +203,6 @@ def chatelaine(
         yield Running(port, pid, (f"authorization: Bearer {token}",))
 
 
-def missing(name: str) -> None:
+def missing(name: str, hint: str) -> None:
     """Say that a rival is not installed and therefore not measured."""
-    say(f"  {name} is not installed here: its rows are left out")
+    say(f"  {name} is not installed here: its rows are left out; {hint}")

@@ -31,7 +31,7 @@ def main() -> None:
             with envoy(tools, upstream) as server:
                 costs["envoy"] = streams(tools, server).cpu_us / EVENTS
         else:
-            missing("Envoy")
+            missing("Envoy", "make bench installs it")
         with chatelaine(tools, upstream, durability="flush") as server:
             costs["chatelaine"] = streams(tools, server).cpu_us / EVENTS
         with nginx(tools, upstream) as server:
