@@ -7,11 +7,12 @@ What the gate calls for each request is synchronous and must not block: it runs 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
+from chatelaine.model.capture import Part
 from chatelaine.model.event import Event
-from chatelaine.model.exchange import Network, ReplyHead, Reservation, UpstreamAddress
+from chatelaine.model.exchange import Caller, Network, ReplyHead, Reservation, UpstreamAddress
 from chatelaine.model.key import ProviderKey, VirtualKey
 from chatelaine.model.limit import Allowance, Charge, Shortfall
-from chatelaine.model.words import NEVER, Instant, KeyId, ProviderKeyName, UpstreamName
+from chatelaine.model.words import NEVER, ExchangeId, Instant, KeyId, ProviderKeyName, UpstreamName
 
 
 class Clock(Protocol):
@@ -83,6 +84,26 @@ class Journal(Protocol):
     @property
     def available(self) -> bool:
         """Whether records can be made durable at present."""
+        ...
+
+
+class Recording(Protocol):
+    """The content of one exchange being kept; it never blocks or raises, and loses what does not fit."""
+
+    def add(self, part: Part, data: bytes) -> None:
+        """Take the next bytes of a part, in pieces of any size."""
+        ...
+
+    def end(self) -> None:
+        """Keep what was taken; to be called once, however the exchange ended."""
+        ...
+
+
+class Capture(Protocol):
+    """Keeps the content of exchanges where the settings ask for it, apart from the journal and encrypted."""
+
+    def begin(self, exchange: ExchangeId, caller: Caller) -> Recording | None:
+        """Return what takes an exchange's content, or None where none of it is to be kept."""
         ...
 
 

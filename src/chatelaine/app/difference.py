@@ -18,6 +18,7 @@ AT_RESTART = (
     "journal",
     "storage",
     "keys",
+    "capture.directory",
 )
 """What takes effect at the next start only."""
 

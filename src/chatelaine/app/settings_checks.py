@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from urllib.parse import urlsplit
 
-from chatelaine.model.settings import Settings, UpstreamSettings
+from chatelaine.model.settings import CaptureSettings, Settings, UpstreamSettings
 
 Told = tuple[str, str, str]
 """The dotted name of a setting, what is wrong with it, and what mends it."""
@@ -18,6 +18,7 @@ def check(settings: Settings, providers: frozenset[str]) -> Iterator[Told]:
     yield from _check_ports(settings)
     yield from _check_twice("upstreams", "name", [upstream.name for upstream in settings.upstreams])
     yield from _check_twice("keys.peppers", "id", [pepper.id for pepper in settings.keys.peppers])
+    yield from _check_capture(settings.capture)
     for place, upstream in enumerate(settings.upstreams):
         yield from _check_upstream(f"upstreams.{place}", upstream, providers)
 
@@ -61,6 +62,41 @@ def _check_twice(section: str, field: str, names: Sequence[str]) -> Iterator[Tol
                 "each needs a name of its own",
             )
         first.setdefault(name, place)
+
+
+def _check_capture(capture: CaptureSettings) -> Iterator[Told]:
+    named = bool(capture.owners or capture.apps or capture.keys)
+    if capture.enabled and not capture.everyone and not named:
+        yield (
+            "capture.enabled",
+            "capture is on and names nobody",
+            "name them in capture.owners, capture.apps or capture.keys, or set capture.everyone: true",
+        )
+    if capture.everyone and named:
+        yield (
+            "capture.everyone",
+            "owners, apps or keys are named as well",
+            "take these out, or set it to false",
+        )
+    for place, application in enumerate(capture.apps):
+        if "/" not in application:
+            yield f"capture.apps.{place}", f"{application} names no owner", "write it as owner/app"
+    yield from _check_capture_sizes(capture)
+
+
+def _check_capture_sizes(capture: CaptureSettings) -> Iterator[Told]:
+    if capture.segment_bytes <= capture.record_bytes:
+        yield "capture.segment_bytes", "a segment holds no record of capture.record_bytes", "make it larger"
+    if capture.store_bytes < 2 * capture.segment_bytes:
+        yield "capture.store_bytes", "the store holds fewer than two segments", "make it larger"
+    if capture.memory_bytes < capture.record_bytes:
+        yield "capture.memory_bytes", "it holds no record of capture.record_bytes", "make it larger"
+    if capture.retention < capture.segment_age:
+        yield (
+            "capture.retention",
+            "content is deleted by segments, and a segment may be older than this",
+            "make capture.segment_age shorter",
+        )
 
 
 def _check_upstream(name: str, upstream: UpstreamSettings, providers: frozenset[str]) -> Iterator[Told]:

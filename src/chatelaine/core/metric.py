@@ -102,6 +102,8 @@ EVENTS_DROPPED = "events_dropped_total"
 JOURNAL_AVAILABLE = "journal_available"
 JOURNAL_GROUP = "journal_group_duration_seconds"
 JOURNAL_FAILURES = "journal_failures_total"
+CAPTURES = "captures_total"
+CAPTURES_LOST = "captures_lost_total"
 RELOADS = "config_reloads_total"
 RELOAD_FAILURES = "config_reload_failures_total"
 WORKERS = "workers"
@@ -167,6 +169,11 @@ METRICS: Mapping[str, Metric] = {
         _gauge(JOURNAL_AVAILABLE, "Workers whose records can be made durable."),
         _histogram(JOURNAL_GROUP, "Seconds to make a group of records durable.", buckets=OVERHEAD),
         _counter(JOURNAL_FAILURES, "Groups of records that could not be made durable."),
+        _counter(CAPTURES, "Exchanges whose content is captured."),
+        _counter(
+            CAPTURES_LOST,
+            "Times that content to be captured was lost: no room in memory, or the disk did not take it.",
+        ),
         _counter(RELOADS, "Reloads of settings and address files by result.", "result"),
         _counter(RELOAD_FAILURES, "Reloads of settings and address files that were refused."),
         _gauge(WORKERS, "Gate workers by how they stand.", "standing"),

@@ -16,6 +16,7 @@
     ├── UpstreamError        → AddressRefused, UpstreamUnreachable
     ├── TableError           a file of addresses or prices cannot be used
     ├── MeterError           the meter's file cannot be used
+    ├── CaptureError         captured content cannot be read → CaptureUnknown, CaptureDamaged
     ├── CardError            shelf items cannot be used (all faults at once)
     ├── HubUnreachable       the hub does not answer
     └── ProcessFailed        a process of ours would not stay up
@@ -195,6 +196,24 @@ class MeterError(ChatelaineError):
     """The meter's file cannot be used."""
 
     reason: ClassVar[str] = "meter"
+
+
+class CaptureError(ChatelaineError):
+    """Captured content cannot be read or kept."""
+
+    reason: ClassVar[str] = "capture"
+
+
+class CaptureUnknown(CaptureError):
+    """Nothing is kept of this exchange."""
+
+    reason: ClassVar[str] = "capture_unknown"
+
+
+class CaptureDamaged(CaptureError):
+    """A segment of captured content is damaged, or what it says of a content was changed."""
+
+    reason: ClassVar[str] = "capture_damaged"
 
 
 class CardError(ChatelaineError):

@@ -6,6 +6,7 @@ acknowledges each epoch. A command line sends one command at a time and reads on
 
 from dataclasses import dataclass
 from datetime import timedelta
+from enum import StrEnum
 
 from chatelaine.model.key import KeyInput, KeyRequest, ProviderKeySummary, VirtualKey
 from chatelaine.model.words import (
@@ -252,6 +253,28 @@ class ReloadSettings:
     by: str
 
 
+class Act(StrEnum):
+    """What the command line does by itself, and has the hub record."""
+
+    SHOW_CAPTURE = "capture.show"
+    PURGE_CAPTURE = "capture.purge"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordAct:
+    """Record what the command line is about to do, or has done; the reply comes when it is durable."""
+
+    act: Act
+    by: str
+    outcome: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class ActRecorded:
+    """What was to be recorded stands in the hub's journal."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reach:
     """How far a change came before the reply was sent."""
@@ -346,6 +369,7 @@ Command = (
     | RemoveProviderKey
     | ReadStatus
     | ReloadSettings
+    | RecordAct
 )
-Reply = KeysTold | KeyIssuedTold | ProviderKeysTold | StatusTold | SettingsTold | Refused
+Reply = KeysTold | KeyIssuedTold | ProviderKeysTold | StatusTold | SettingsTold | ActRecorded | Refused
 Message = WorkerMessage | TableMessage | Command | Reply

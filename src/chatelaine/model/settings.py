@@ -6,7 +6,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
-from chatelaine.model.words import PepperId, ProviderId, UpstreamName
+from chatelaine.model.words import KeyId, PepperId, ProviderId, UpstreamName
 
 Port = Annotated[int, "port"]
 """A TCP port."""
@@ -152,6 +152,36 @@ class StorageSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CaptureSettings:
+    """Content capture: what is asked and answered is kept, encrypted; off unless it is switched on."""
+
+    enabled: bool = False
+    """True keeps the content of those named below; docs/explain/capture.md says what that means for them."""
+    everyone: bool = False
+    """True keeps the content of all keys."""
+    owners: tuple[str, ...] = ()
+    """Owners whose content is kept."""
+    apps: tuple[str, ...] = ()
+    """Applications whose content is kept, each as ``owner/app``."""
+    keys: tuple[KeyId, ...] = ()
+    """Keys whose content is kept, by their ids."""
+    directory: Path | None = None
+    """Where the content is kept; without one, ``capture`` in the storage directory."""
+    retention: timedelta = timedelta(days=30)
+    """Content older than this is deleted, also while capture is off."""
+    record_bytes: Size = 1024 * 1024
+    """What a request or a reply has beyond this is not kept."""
+    store_bytes: Size = 10 * 1024 * 1024 * 1024
+    """All kept content of all workers; the oldest goes first."""
+    segment_bytes: Size = 64 * 1024 * 1024
+    """A segment that has grown to this size is closed."""
+    segment_age: timedelta = timedelta(hours=1)
+    """A segment that is older than this is closed; content is deleted by segments."""
+    memory_bytes: Size = 32 * 1024 * 1024
+    """Content that waits in a worker's memory to be written; what does not fit is lost and counted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PepperSettings:
     """One pepper: the first of the list digests new tokens, the others verify older ones."""
 
@@ -232,4 +262,5 @@ class Settings:
     keys: KeySettings = KeySettings()
     addresses: AddressSettings = AddressSettings()
     prices: PriceSettings = PriceSettings()
+    capture: CaptureSettings = CaptureSettings()
     upstreams: tuple[UpstreamSettings, ...] = ()
