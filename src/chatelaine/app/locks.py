@@ -13,6 +13,8 @@ from pathlib import Path
 from chatelaine.model.error import ProcessFailed
 
 _LOOK = 0.02
+_LOOKED_AT = 0.2
+"""Seconds in which whoever only looks whether there is a supervisor has let the lock go again."""
 
 
 @contextmanager
@@ -24,10 +26,9 @@ def supervisor_lock(path: Path) -> Iterator[None]:
     """
     file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        if not _try_lock(file):
-            holder = os.pread(file, 32, 0).decode("ascii", "replace").strip() or "unknown"
+        if not _lock_within(file, _LOOKED_AT):
             raise ProcessFailed(
-                f"{path.parent} is in use by another `chatelaine up` (pid {holder})",
+                f"{path.parent} is in use by another `chatelaine up` (pid {supervisor(path) or 'unknown'})",
                 hint="stop that one, or set storage.directory to another directory",
             )
         os.ftruncate(file, 0)
@@ -35,6 +36,14 @@ def supervisor_lock(path: Path) -> Iterator[None]:
         yield
     finally:
         os.close(file)
+
+
+def supervisor(path: Path) -> str:
+    """Return the process id of the last supervisor that took the storage directory, or "" for none."""
+    try:
+        return path.read_text(encoding="ascii", errors="replace").strip()
+    except FileNotFoundError:
+        return ""
 
 
 def supervised(path: Path) -> bool:
@@ -60,18 +69,24 @@ def hub_lock(directory: Path, *, patience: float) -> Iterator[None]:
         ProcessFailed: another one holds it for longer than ``patience`` seconds.
     """
     file = os.open(directory / "hub.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    until = time.monotonic() + patience
     try:
-        while not _try_lock(file):
-            if time.monotonic() > until:
-                raise ProcessFailed(
-                    f"another process works on {directory}",
-                    hint=f"wait for it; `fuser -v {directory / 'hub.lock'}` names it",
-                )
-            time.sleep(_LOOK)
+        if not _lock_within(file, patience):
+            raise ProcessFailed(
+                f"another process works on {directory}",
+                hint=f"wait for it; `fuser -v {directory / 'hub.lock'}` names it",
+            )
         yield
     finally:
         os.close(file)
+
+
+def _lock_within(file: int, seconds: float) -> bool:
+    until = time.monotonic() + seconds
+    while not _try_lock(file):
+        if time.monotonic() > until:
+            return False
+        time.sleep(_LOOK)
+    return True
 
 
 def _try_lock(file: int) -> bool:

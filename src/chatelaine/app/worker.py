@@ -16,6 +16,7 @@ from chatelaine.adapters.journal import SegmentJournal
 from chatelaine.adapters.log import set_up
 from chatelaine.adapters.meter import SharedMeter
 from chatelaine.app.gate import GateWorks
+from chatelaine.app.locks import supervisor
 from chatelaine.app.orders import take_orders, watch_supervisor
 from chatelaine.app.wire import CLOCK, Places, peppers, read_settings
 from chatelaine.catalog import providers
@@ -33,6 +34,7 @@ from chatelaine.surfaces.gate.listener import Listener
 _TICK = 0.25
 """Seconds between looks at the clocks of connections."""
 
+_LOOK = 0.02
 _DAY = 24 * 3600.0
 """Seconds between looks at the certificate, which is renewed two weeks before its end."""
 
@@ -55,6 +57,8 @@ class Worker:
         self._gate: Gate | None = None
         self._journal: SegmentJournal | None = None
         self._stop = asyncio.Event()
+        self._supervisor = supervisor(self._places.lock)
+        self._orphaned = False
 
     async def run(self) -> None:
         """Serve until told to stop."""
@@ -109,7 +113,13 @@ class Worker:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
-        watch_supervisor(self._stop.set)
+        watch_supervisor(self._lose_supervisor)
+
+    def _lose_supervisor(self) -> None:
+        """Drain, and make room for a successor as soon as there is one."""
+        log.warning("the supervisor is gone", extra={"in_flight": len(self._works.live)})
+        self._orphaned = True
+        self._stop.set()
 
     def _link(self) -> HubLink:
         reception = Reception(
@@ -204,10 +214,14 @@ class Worker:
         gate.drain()
         with suppress(TimeoutError):
             async with asyncio.timeout(self._settings.gate.timeouts.drain.total_seconds()):
-                while len(self._works.live):  # noqa: ASYNC110 - exchanges end one by one
-                    await asyncio.sleep(0.02)
+                while len(self._works.live) and not self._is_succeeded():  # noqa: ASYNC110 - exchanges end one by one
+                    await asyncio.sleep(_LOOK)
         self._works.live.cut_all(EndReason.DRAINED)
         await asyncio.sleep(0.05)
+
+    def _is_succeeded(self) -> bool:
+        """Tell whether another `chatelaine up` has begun, whose worker waits for this one's journal."""
+        return self._orphaned and supervisor(self._places.lock) != self._supervisor
 
 
 def main() -> None:
