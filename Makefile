@@ -5,7 +5,8 @@
 #   make run           chatelaine up
 #   make bench NAME=x  one benchmark of bench/; without NAME, their names; NAME=gate LITELLM=1: with LiteLLM
 #   make soak          minutes of load; make fuzz: minutes of generated input (MINUTES=n)
-#   make lock          requirements/*.txt and the npm lock anew (LOCK=--upgrade for newer versions)
+#   make lock          requirements/*.txt, the npm lock and the shelves' locks anew (LOCK=--upgrade for newer versions)
+#   make lock-shelves  the shelves' locks alone
 #   make clean         removes what the other targets left here; never chatelaine-data/
 
 SHELL := /bin/bash
@@ -19,7 +20,7 @@ NPM := tests/wire/npm
 SET_UP := requirements/set_up.sh
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help demo run test check lint types floors house bench soak fuzz lock clean debian
+.PHONY: help demo run test check lint types floors house bench soak fuzz lock lock-shelves clean debian
 
 help:
 	@sed -n '2,/^$$/s/^# *//p' Makefile
@@ -98,7 +99,7 @@ endif
 UV := UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv --quiet pip compile --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-emit-find-links
 
-lock: .venv/set-up-test
+lock: .venv/set-up-test lock-shelves
 	@$(UV) pyproject.toml requirements/run.in -o requirements/run.txt $(LOCK)
 	@$(UV) pyproject.toml requirements/run.in requirements/test.in -c requirements/run.txt \
 	    -o requirements/test.txt $(LOCK)
@@ -106,6 +107,9 @@ lock: .venv/set-up-test
 	    -o requirements/bench.txt $(LOCK)
 	@$(UV) --only-binary :all: requirements/litellm.in -o requirements/litellm.txt $(LOCK)
 	@cd $(NPM) && npm install --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund
+
+lock-shelves: .venv/set-up-test
+	@$(BIN)/python tools/lock.py
 
 clean:
 	@rm -rf .venv build dist $(NPM)/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from chatelaine import catalog
+
 ROOT = Path(__file__).resolve().parent.parent
 LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
 PIP_LOCKS = [lock for lock in LOCKS if lock.name != "debian.txt"]
@@ -99,6 +101,14 @@ def test_every_dependency_is_locked_in_a_version_it_allows() -> None:
         assert name.lower() in pinned, f"{name} is not locked: run make lock"
         found = tuple(map(int, re.findall(r"\d+", pinned[name.lower()])))
         assert found >= tuple(map(int, least.split("."))), f"{name} {least} is not locked: run make lock"
+
+
+@pytest.mark.parametrize("name", catalog.SHELVES)
+def test_every_shelf_is_as_its_lock_says(name: str) -> None:
+    folder = catalog.shelf(name)
+    held = folder.joinpath(catalog.lock_name(name)).read_text("utf-8")
+    assert catalog.check_lock(name, folder, held) == []
+    assert catalog.lock(name, folder, held) == held
 
 
 def test_no_npm_lock_says_where_a_package_came_from() -> None:

@@ -29,6 +29,7 @@ _HEADINGS = ("**Sees.**", "**Why.**", "**Misses.**", "**Triage.**")
 _METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
 _OUTCOMES = ("fires_", "quiet_")
 _LOCKED_FIELDS = 3
+_RAISE = "raise its version"
 
 
 class Shelf(NamedTuple):
@@ -274,6 +275,11 @@ def _contents(folder: Traversable, path: str) -> Iterator[tuple[str, bytes]]:
             yield f"{path}{entry.name}", entry.read_bytes()
 
 
+def lock_name(name: str) -> str:
+    """Return the name of the file in a shelf's folder that holds its lock."""
+    return f"{name}.lock"
+
+
 def lock(name: str, folder: Traversable, held: str = "") -> str:
     """Return the lock of a shelf: one line an item, ``id version hash``, sorted.
 
@@ -303,8 +309,13 @@ def check_lock(name: str, folder: Traversable, held: str) -> list[Fault]:
         if content != content_hash(item):
             newer = _version(name, item) > int(version)
             message = "is not locked in its new version" if newer else "changed, and its version did not"
-            faults.append(Fault(where, f"the item {message}", "make lock" if newer else "raise its version"))
+            faults.append(Fault(where, f"the item {message}", "make lock" if newer else _RAISE))
     return faults
+
+
+def find_unraised(name: str, folder: Traversable, held: str) -> list[Fault]:
+    """Return a fault for each item that no lock may be written for: it changed, and its version did not."""
+    return [fault for fault in check_lock(name, folder, held) if fault.hint == _RAISE]
 
 
 def _version(name: str, item: Traversable) -> int:

@@ -205,6 +205,16 @@ def test_an_id_that_was_given_once_is_not_given_again(detections: Path) -> None:
     ]
 
 
+def test_no_lock_is_written_over_a_change_without_a_new_version(detections: Path) -> None:
+    held = catalog.lock("detections", detections)
+    shutil.copytree(DETECTION, detections / "key_three")
+    change(detections / "key_two/detection.toml", "version = 1", "version = 2")
+    assert catalog.find_unraised("detections", detections, held) == []
+    (detections / "key_one/detect.py").write_text('"""Another."""\n', "utf-8")
+    found = catalog.find_unraised("detections", detections, held)
+    assert [fault.where for fault in found] == ["detections/key_one"]
+
+
 def test_an_item_that_is_not_locked_is_a_fault(detections: Path) -> None:
     held = catalog.lock("detections", detections)
     shutil.copytree(DETECTION, detections / "key_three")
