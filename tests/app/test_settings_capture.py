@@ -36,7 +36,7 @@ def test_whose_content_is_kept_is_read_from_lists(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "where", "fix"),
     [
-        ("enabled: true", "1:21: capture.enabled: capture is on and names nobody", "capture.everyone: true"),
+        ("enabled: true", "1:20: capture.enabled: capture is on and names nobody", "capture.everyone: true"),
         ("enabled: true, everyone: true, owners: [a]", "capture.everyone: owners", "take these out"),
         ("enabled: true, apps: [a/b, bot]", "capture.apps[1]: bot names no owner", "owner/app"),
         ("segment_bytes: 1MiB", "capture.segment_bytes: ", "larger"),

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from chatelaine.model.error import UsageError
+from chatelaine.model.event import AdminActed
 from chatelaine.model.key import KeyInput, VirtualKey
 from chatelaine.model.link import (
     ChangeKey,
@@ -15,6 +16,7 @@ from chatelaine.model.link import (
     ListProviderKeys,
     ProviderKeysTold,
     Reach,
+    RecordAct,
     RemoveProviderKey,
     Reply,
     RotateKey,
@@ -22,6 +24,7 @@ from chatelaine.model.link import (
     StoreProviderKey,
 )
 from chatelaine.model.settings import Settings
+from chatelaine.model.words import Instant
 from chatelaine.services.key import KeyKeeper
 
 
@@ -39,6 +42,11 @@ class Nobody:
     async def reach(self) -> Reach:
         """Return at once."""
         return Reach(0, 0, 0.0)
+
+
+def acted(command: RecordAct, now: Instant) -> AdminActed:
+    """Return the event that a command asks to be recorded."""
+    return AdminActed(now, command.act.value, command.by, command.outcome, command.detail)
 
 
 class Clerk:

@@ -9,12 +9,13 @@ from typing import ClassVar
 
 from chatelaine.adapters.journal import SegmentJournal
 from chatelaine.adapters.sqlite import open_key_store
-from chatelaine.app.commands import Clerk, Nobody
+from chatelaine.app.commands import Clerk, Nobody, acted
 from chatelaine.app.locks import hub_lock, supervised
+from chatelaine.app.recovery import durable
 from chatelaine.app.wire import CLOCK, ENTROPY, Places, peppers, sealer
 from chatelaine.core.link import REPLIES, Frames, frame
 from chatelaine.model.error import ChatelaineError, HubUnreachable, WireError
-from chatelaine.model.link import Command, Refused, Reply
+from chatelaine.model.link import ActRecorded, Command, RecordAct, Refused, Reply
 from chatelaine.model.settings import Settings
 from chatelaine.model.words import WorkerNumber
 from chatelaine.services.key import KeyKeeper
@@ -98,31 +99,43 @@ async def _reply(reader: asyncio.StreamReader) -> Reply:
 
 async def _work(settings: Settings, places: Places, command: Command) -> Reply:
     """Carry a command out on the store itself."""
+    if isinstance(command, RecordAct):
+        with _hub_journal(settings, places) as journal:
+            journal.append(acted(command, CLOCK.now()))
+            await durable(journal)
+        return ActRecorded()
     with _keeper(settings, places) as keeper:
         return await Clerk(keeper, settings, Nobody()).carry_out(command)
 
 
 @contextmanager
-def _keeper(settings: Settings, places: Places) -> Iterator[KeyKeeper]:
-    """Hold the hub's place: its lock, its store and its journal."""
+def _hub_journal(settings: Settings, places: Places) -> Iterator[SegmentJournal]:
+    """Hold the hub's place: its lock and its journal."""
     places.prepare()
     with hub_lock(places.root, patience=_RESTART):
+        journal = SegmentJournal(places.journal, WorkerNumber(0), settings.journal, CLOCK)
+        try:
+            yield journal
+        finally:
+            journal.close()
+
+
+@contextmanager
+def _keeper(settings: Settings, places: Places) -> Iterator[KeyKeeper]:
+    """Hold the hub's place, and its store."""
+    with _hub_journal(settings, places) as journal:
         store = open_key_store(places.store)
         try:
-            journal = SegmentJournal(places.journal, WorkerNumber(0), settings.journal, CLOCK)
-            try:
-                yield KeyKeeper(
-                    store=store,
-                    clock=CLOCK,
-                    entropy=ENTROPY,
-                    sealer=sealer(settings, places),
-                    peppers=peppers(settings, places),
-                    record=journal.append,
-                    publish=_nobody,
-                    publish_provider_keys=_nobody,
-                )
-            finally:
-                journal.close()
+            yield KeyKeeper(
+                store=store,
+                clock=CLOCK,
+                entropy=ENTROPY,
+                sealer=sealer(settings, places),
+                peppers=peppers(settings, places),
+                record=journal.append,
+                publish=_nobody,
+                publish_provider_keys=_nobody,
+            )
         finally:
             store.close()
 

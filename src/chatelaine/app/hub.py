@@ -8,17 +8,19 @@ import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import uvicorn
 
+from chatelaine.adapters.capture import sweep
 from chatelaine.adapters.journal import SegmentJournal, compress_closed
 from chatelaine.adapters.log import set_up
 from chatelaine.adapters.meter import SharedMeter
 from chatelaine.adapters.sqlite import SqliteKeyStore, open_key_store
 from chatelaine.adapters.telemetry import Tally
 from chatelaine.app.census import Census, label_values, worker_reasons
-from chatelaine.app.commands import Clerk
+from chatelaine.app.commands import Clerk, acted
 from chatelaine.app.difference import changes, digest, split_by_restart
 from chatelaine.app.locks import hub_lock
 from chatelaine.app.orders import take_orders, watch_supervisor
@@ -29,17 +31,19 @@ from chatelaine.core.metric import KEY_CHANGE, RELOAD_FAILURES, RELOADS
 from chatelaine.model.error import ChatelaineError, JournalError, StoreError
 from chatelaine.model.event import AdminActed
 from chatelaine.model.link import (
+    ActRecorded,
     Command,
     HubOrders,
     Reach,
     ReadStatus,
+    RecordAct,
     ReloadSettings,
     Reply,
     SettingsTold,
     StatusTold,
     WorkerHello,
 )
-from chatelaine.model.words import SECOND, KeyId
+from chatelaine.model.words import SECOND, Instant, KeyId
 from chatelaine.services.key import KeyKeeper
 from chatelaine.surfaces.api import Vitals, admin_application
 from chatelaine.surfaces.control import ControlServer, Desk
@@ -50,6 +54,8 @@ log = logging.getLogger("chatelaine.hub")
 _SWEEP = 1.0
 """Seconds between looks at what expires, what can be compressed and how the clock goes."""
 _COMPRESS = 30.0
+_EXPIRE = 60.0
+"""Seconds between looks for captured content that is too old."""
 _LOCK_PATIENCE = 10.0
 """Seconds a hub waits for the one before it, or a command that works on the store, to be done."""
 
@@ -147,7 +153,13 @@ class Hub:
         await control.start()
         tasks = [
             asyncio.create_task(work)
-            for work in (self._serve_admin(), self._sweep(), self._mark_used(), self._compress())
+            for work in (
+                self._serve_admin(),
+                self._sweep(),
+                self._mark_used(),
+                self._compress(),
+                self._delete_captures(),
+            )
         ]
         stopping = asyncio.create_task(self._stop.wait())
         try:
@@ -167,7 +179,11 @@ class Hub:
             return self._status()
         if isinstance(command, ReloadSettings):
             return self._reload(command.by)
-        reply = await self._clerk.carry_out(command)
+        if isinstance(command, RecordAct):
+            self._journal.append(acted(command, CLOCK.now()))
+            reply: Reply = ActRecorded()
+        else:
+            reply = await self._clerk.carry_out(command)
         await durable(self._journal)
         return reply
 
@@ -282,6 +298,21 @@ class Hub:
             except OSError as fault:
                 log.warning("closed segments cannot be compressed", extra={"fault": str(fault)})
             await asyncio.sleep(_COMPRESS)
+
+    async def _delete_captures(self) -> None:
+        """Delete captured content that is older than it may be, also while capture is off."""
+        while True:
+            directory, kept = self._places.captures(self._settings.capture), self._settings.capture.retention
+            before = Instant(CLOCK.now() - kept // timedelta(microseconds=1) * 1000)
+            try:
+                removed = await asyncio.to_thread(sweep, directory, before)
+            except OSError as fault:
+                log.warning("captured content cannot be deleted", extra={"fault": str(fault)})
+            else:
+                if removed.segments:
+                    detail = f"{removed.records} records in {removed.segments} segments were too old"
+                    self._note("capture.expire", "hub", "done", detail)
+            await asyncio.sleep(_EXPIRE)
 
     async def _serve_admin(self) -> None:
         vitals = Vitals(self._reasons, lambda: self._census.metrics(self._configured))

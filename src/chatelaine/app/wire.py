@@ -14,7 +14,7 @@ from chatelaine.app.settings import load
 from chatelaine.catalog import providers
 from chatelaine.core.key.token import Digester, Peppers
 from chatelaine.model.link import HUB_SOCKET
-from chatelaine.model.settings import Settings
+from chatelaine.model.settings import CaptureSettings, Settings
 from chatelaine.model.words import PepperId
 
 CLOCK = SystemClock()
@@ -42,6 +42,10 @@ class Places:
     def journal(self) -> Path:
         """The journal's segments."""
         return self.root / "journal"
+
+    def captures(self, settings: CaptureSettings) -> Path:
+        """Return where captured content lies."""
+        return settings.directory.resolve() if settings.directory is not None else self.root / "capture"
 
     @property
     def meter(self) -> Path:

@@ -47,15 +47,12 @@ class CaptureReader:
 
     def exchanges(self) -> list[CapturedExchange]:
         """Return every exchange of which anything is kept, the oldest first."""
-        first: dict[ExchangeId, PieceHead] = {}
-        sides: dict[ExchangeId, dict[Part, _Side]] = {}
-        for _, found in self._records():
-            head = found.head
-            if head.exchange not in first or head.at < first[head.exchange].at:
-                first[head.exchange] = head
-            sides.setdefault(head.exchange, {}).setdefault(head.part, _Side()).add(head)
-        told = (_told(head, sides[exchange].values()) for exchange, head in first.items())
-        return sorted(told, key=lambda one: one.at)
+        return sorted(_gather(self._records()), key=lambda one: one.at)
+
+    def about(self, found: Iterable[tuple[Path, Located]]) -> CapturedExchange:
+        """Return what is kept of the exchange that pieces belong to."""
+        (one,) = _gather(found)
+        return one
 
     def find(self, exchange: ExchangeId) -> list[tuple[Path, Located]]:
         """Return where the pieces of an exchange lie.
@@ -103,6 +100,16 @@ class CaptureReader:
             return
         with file:
             yield from walk(file, lambda offset: self._on_damage(_damage(path, offset)))
+
+
+def _gather(records: Iterable[tuple[Path, Located]]) -> list[CapturedExchange]:
+    first: dict[ExchangeId, PieceHead] = {}
+    sides: dict[ExchangeId, dict[Part, _Side]] = {}
+    for _, found in records:
+        head = found.head
+        first.setdefault(head.exchange, head)
+        sides.setdefault(head.exchange, {}).setdefault(head.part, _Side()).add(head)
+    return [_told(head, sides[exchange].values()) for exchange, head in first.items()]
 
 
 def _told(head: PieceHead, sides: Iterable[_Side]) -> CapturedExchange:

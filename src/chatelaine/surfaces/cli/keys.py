@@ -1,7 +1,6 @@
 """Issue, list, show and change virtual keys, and keep provider keys: ``chatelaine keys``."""
 
 import argparse
-import getpass
 import json
 import sys
 from collections.abc import Callable
@@ -29,7 +28,7 @@ from chatelaine.model.link import (
 )
 from chatelaine.model.words import AppName, KeyId, OwnerId, ProviderKeyName, UpstreamName
 from chatelaine.surfaces.cli import key_views
-from chatelaine.surfaces.cli.options import add_json, show
+from chatelaine.surfaces.cli.options import add_by, add_json, named_by, show
 from chatelaine.surfaces.cli.values import duration, hours, lifetime, money, positive
 
 _UNSET = timedelta(-1)
@@ -112,14 +111,14 @@ def _configure_issue(parser: argparse.ArgumentParser) -> None:
     grant.add_argument("--parallel", type=positive, metavar="N", help="exchanges at one time")
     grant.add_argument("--spend-per-day", type=money, metavar="USD", help="US dollars a day (UTC)")
     grant.add_argument("--spend-per-month", type=money, metavar="USD", help="US dollars a month (UTC)")
-    _add_by(parser)
+    add_by(parser)
     add_json(parser)
 
 
 def _configure_change(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("key", metavar="KEY", help="the key's id")
     parser.add_argument("--reason", default="", help="why, in your words")
-    _add_by(parser)
+    add_by(parser)
     add_json(parser)
 
 
@@ -131,17 +130,13 @@ def _configure_provider(parser: argparse.ArgumentParser) -> None:
     put.add_argument(
         "--file", default="-", metavar="FILE", help="where the value is read from (default: - for stdin)"
     )
-    _add_by(put)
+    add_by(put)
     add_json(put)
     add_json(verbs.add_parser("list", help="list provider keys, without their values"))
     removing = verbs.add_parser("remove", help="remove a provider key with all its versions")
     removing.add_argument("name", metavar="NAME")
-    _add_by(removing)
+    add_by(removing)
     add_json(removing)
-
-
-def _add_by(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--by", default="", help="who does it, for the record (default: this user)")
 
 
 def run(arguments: argparse.Namespace, work: KeyWork) -> int:
@@ -162,14 +157,16 @@ def run(arguments: argparse.Namespace, work: KeyWork) -> int:
 def _command(arguments: argparse.Namespace, work: KeyWork) -> Command:
     if arguments.verb in _CHANGES:
         change = _CHANGES[arguments.verb][0]
-        return ChangeKey(key=KeyId(arguments.key), change=change, by=_by(arguments), reason=arguments.reason)
+        return ChangeKey(
+            key=KeyId(arguments.key), change=change, by=named_by(arguments), reason=arguments.reason
+        )
     makers: dict[str, Callable[[], Command]] = {
-        "issue": lambda: IssueKey(_request(arguments, work), _by(arguments)),
+        "issue": lambda: IssueKey(_request(arguments, work), named_by(arguments)),
         "list": ListKeys,
         "show": lambda: ShowKey(KeyId(arguments.key)),
         "rotate": lambda: RotateKey(
             key=KeyId(arguments.key),
-            by=_by(arguments),
+            by=named_by(arguments),
             reason=arguments.reason,
             overlap=arguments.overlap,
         ),
@@ -183,9 +180,9 @@ def _provider_command(arguments: argparse.Namespace) -> Command:
         return ListProviderKeys()
     name = ProviderKeyName(arguments.name)
     if arguments.provider_verb == "remove":
-        return RemoveProviderKey(name=name, by=_by(arguments))
+        return RemoveProviderKey(name=name, by=named_by(arguments))
     value = _read_value(arguments.file)
-    return StoreProviderKey(name=name, owner=OwnerId(arguments.owner), value=value, by=_by(arguments))
+    return StoreProviderKey(name=name, owner=OwnerId(arguments.owner), value=value, by=named_by(arguments))
 
 
 def _request(arguments: argparse.Namespace, work: KeyWork) -> KeyRequest:
@@ -209,17 +206,6 @@ def _request(arguments: argparse.Namespace, work: KeyWork) -> KeyRequest:
             spend_per_month=arguments.spend_per_month,
         ),
     )
-
-
-def _by(arguments: argparse.Namespace) -> str:
-    return str(arguments.by or f"{_user()}@cli")
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return "unknown"
 
 
 def _read_value(place: str) -> bytes:

@@ -1,6 +1,7 @@
 """Options that commands have in common, and how they write."""
 
 import argparse
+import getpass
 import os
 import sys
 from collections.abc import Iterable
@@ -57,6 +58,23 @@ def _override(text: str) -> tuple[str, str]:
 def add_json(parser: argparse.ArgumentParser) -> None:
     """Add the option of every command that reads."""
     parser.add_argument("--json", action="store_true", help="write one JSON value")
+
+
+def add_by(parser: argparse.ArgumentParser) -> None:
+    """Add the option of every command that is recorded."""
+    parser.add_argument("--by", default="", help="who does it, for the record (default: this user)")
+
+
+def named_by(arguments: argparse.Namespace) -> str:
+    """Return who does it, for the record."""
+    return str(arguments.by or f"{_user()}@cli")
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"
 
 
 def table(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
