@@ -4,7 +4,7 @@ import base64
 import json
 import os
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,12 @@ from chatelaine.adapters.capture import SegmentCapture, SegmentWriter
 from chatelaine.adapters.clock import SystemClock
 from chatelaine.app.main import COMMANDS
 from chatelaine.app.wire import ENTROPY, Places, sealer
+from chatelaine.app.work.looks import look_at_captures
 from chatelaine.model.capture import Part
 from chatelaine.model.exchange import Caller
-from chatelaine.model.settings import CaptureSettings, Settings
+from chatelaine.model.settings import CaptureSettings, Secret, Settings
 from chatelaine.model.words import ExchangeId, KeyId, OwnerId, WorkerNumber
+from chatelaine.surfaces.cli.doctor import Level
 from chatelaine.surfaces.cli.main import run
 
 CLOCK = SystemClock()
@@ -246,3 +248,17 @@ def test_what_is_kept_is_for_its_owner_alone(place: Place) -> None:
     place.do("capture", "show", A)
     for path in [place.root, *place.root.rglob("*")]:
         assert not stat.S_IMODE(path.stat().st_mode) & 0o077, path
+
+
+def test_the_doctor_warns_of_a_key_beside_what_it_opens_and_of_open_directories(place: Place) -> None:
+    place.keep(A, PROMPT)
+    on = replace(Settings(), capture=CaptureSettings(enabled=True, everyone=True))
+    outside = replace(on, keys=replace(on.keys, kek=Secret("env:KEK")))
+    places = Places(place.root)
+    told = {name: next(look_at_captures(given, places)) for name, given in {"in": on, "out": outside}.items()}
+    assert (told["in"].level, told["out"].level) == (Level.WARN, Level.OK)
+    assert "keys.kek" in told["in"].fix
+    assert next(look_at_captures(Settings(), places)).level is Level.OK
+    (place.root / "capture").chmod(0o750)
+    fault = next(look_at_captures(outside, places))
+    assert (fault.level, fault.fix) == (Level.FAIL, f"chmod 700 {place.root / 'capture'}")

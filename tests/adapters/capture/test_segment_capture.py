@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from chatelaine.adapters.capture import SegmentCapture
+from chatelaine.adapters.capture.recording import Piece, Recorder
 from chatelaine.adapters.telemetry import Tally
 from chatelaine.core.metric import CAPTURES, CAPTURES_LOST
 from chatelaine.model.capture import Part
@@ -51,14 +52,37 @@ def test_memory_is_free_again_once_content_is_written(store: Any) -> None:
     assert capture._recorder.taken == capture._recorder.written == 90_000
 
 
+def test_what_a_lost_exchange_held_is_free_again(store: Any) -> None:
+    pieces: list[Piece] = []
+    recorder = Recorder(replace(store.settings, memory_bytes=1000), store.clock, pieces.append)
+    first, second = (recorder.begin(ExchangeId(letter * 24), BOT) for letter in "ab")
+    assert first is not None
+    assert second is not None
+    first.add(Part.REQUEST, b"a" * 300)
+    second.add(Part.REQUEST, b"b" * 200)
+    second.add(Part.REPLY, b"b" * 600)
+    assert (recorder.taken, recorder.lost, pieces) == (300, 1, [])
+
+
+def test_where_memory_is_half_full_nothing_is_held_back(store: Any) -> None:
+    pieces: list[Piece] = []
+    recorder = Recorder(replace(store.settings, memory_bytes=1000), store.clock, pieces.append)
+    recording = recorder.begin(ExchangeId("a" * 24), BOT)
+    assert recording is not None
+    recording.add(Part.REPLY, b"a" * 400)
+    assert pieces == []
+    recording.add(Part.REPLY, b"a" * 200)
+    assert [(piece.size, piece.last) for piece in pieces] == [(600, False)]
+
+
 def test_losses_to_memory_and_disk_are_counted_and_told_once(store: Any) -> None:
     store.directory.parent.joinpath("capture").write_bytes(b"a file where the directory should be")
     chosen = replace(store.settings, memory_bytes=1000, record_bytes=1000)
     capture = SegmentCapture(store.writer(), chosen, store.clock)
     held = capture.begin(ExchangeId("a" * 24), BOT)
     assert held is not None
-    held.add(Part.REQUEST, b"x" * 900)
-    record(capture, "b", b"x" * 200)
+    held.add(Part.REQUEST, b"x" * 400)
+    record(capture, "b", b"x" * 700)
     held.end()
     capture.close()
     assert capture.failure

@@ -78,6 +78,11 @@ class Recorder:
         self.begun += 1
         return ContentRecording(self, exchange, caller.owner, caller.app, caller.key)
 
+    @property
+    def pressed(self) -> bool:
+        """Whether so much waits that nothing should be held back to make larger pieces."""
+        return (self.taken - self.written) * 2 > self.settings.memory_bytes
+
     def take(self, size: int) -> bool:
         """Take bytes into memory if they fit; else count a loss."""
         if self.taken - self.written + size > self.settings.memory_bytes:
@@ -129,7 +134,7 @@ class ContentRecording:
         side.chunks.append(chunk)
         side.kept += len(chunk)
         side.holding += len(chunk)
-        if side.holding >= _PIECE:
+        if side.holding >= _PIECE or self._recorder.pressed:
             self._put(part, side, last=False)
 
     def end(self) -> None:

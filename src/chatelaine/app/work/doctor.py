@@ -9,6 +9,7 @@ from chatelaine.app.wire import Places, read_settings
 from chatelaine.app.work.looks import (
     Look,
     look_at_addresses,
+    look_at_captures,
     look_at_certificate,
     look_at_clock,
     look_at_prices,
@@ -31,6 +32,7 @@ from chatelaine.surfaces.cli.options import Chosen
 _ON_DISK: Sequence[tuple[str, Look]] = (
     ("storage", look_at_storage),
     ("secrets", look_at_secrets),
+    ("captures", look_at_captures),
     ("certificate", look_at_certificate),
     ("store", look_at_store),
     ("journal", look_at_journal),

@@ -62,6 +62,31 @@ def look_at_secrets(settings: Settings, places: Places) -> Iterator[Diagnosis]:
     yield Diagnosis("secrets", Level.OK, "pepper and key-encryption key can be read")
 
 
+def look_at_captures(settings: Settings, places: Places) -> Iterator[Diagnosis]:
+    """Look at where captured content lies: who may read it, and whether its key lies beside it."""
+    capture = settings.capture
+    directory = places.captures(capture)
+    mode = stat.S_IMODE(directory.stat().st_mode) if directory.is_dir() else 0
+    if mode & _OTHERS:
+        yield Diagnosis(
+            "captures",
+            Level.FAIL,
+            f"{directory} is open to other users (mode {mode:04o})",
+            f"chmod 700 {directory}",
+        )
+    elif capture.enabled and settings.keys.kek is None:
+        own = places.secret("kek")
+        yield Diagnosis(
+            "captures",
+            Level.WARN,
+            f"content is captured, and the key that opens it lies beside it: {own}",
+            "point keys.kek at a file, variable or command outside of the storage directory",
+        )
+    else:
+        said = "on" if capture.enabled else "off"
+        yield Diagnosis("captures", Level.OK, f"capture is {said}; content lies in {directory}")
+
+
 def look_at_certificate(settings: Settings, places: Places) -> Iterator[Diagnosis]:
     """Look at the dates of the gate's certificate."""
     tls = settings.gate.tls
@@ -91,14 +116,16 @@ def look_at_certificate(settings: Settings, places: Places) -> Iterator[Diagnosi
 def look_at_clock(settings: Settings, places: Places) -> Iterator[Diagnosis]:
     """Compare the clock with the newest file that was written here."""
     del settings
-    newest = max((path.stat().st_mtime for path in _files(places)), default=0.0)
+    written, newest = max(
+        ((path.stat().st_mtime, path) for path in _files(places)), default=(0.0, places.root)
+    )
     now = datetime.now(UTC)
-    if newest > now.timestamp() + _SKEW:
-        ahead = newest - now.timestamp()
+    if written > now.timestamp() + _SKEW:
+        ahead = written - now.timestamp()
         yield Diagnosis(
             "clock",
             Level.FAIL,
-            f"files here were written {ahead:.0f} s in the future: the clock went back",
+            f"{newest} was written {ahead:.0f} s in the future: the clock went back",
             "set it by NTP; budgets and expiry go by it",
         )
     else:
