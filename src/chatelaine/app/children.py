@@ -6,12 +6,14 @@ standard error goes on to ours, and its last lines are kept for the message when
 """
 
 import asyncio
+import json
 import logging
 import os
 import signal
 import sys
 import time
 from collections import deque
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -107,13 +109,25 @@ class Child:
         self._failures.append(now)
         recent = sum(1 for at in self._failures if now - at < _WINDOW)
         if recent >= (PATIENCE_LATER if self._stood else PATIENCE_AT_START):
-            said = "\n  ".join(self._last_lines) or "it said nothing"
+            said = "\n  ".join(_in_words(self._last_lines)) or "it said nothing"
             raise ProcessFailed(
                 f"the {self.plan.name} would not stay up: it failed {recent} times within a minute, "
                 f"at last with status {code}:\n  {said}",
                 hint="chatelaine doctor looks for the cause",
             )
         self._pause = min(max(self._pause * 2, _FIRST_PAUSE), _LONGEST_PAUSE)
+
+
+def _in_words(lines: Iterable[str]) -> Iterator[str]:
+    """Yield the faults that a child's last lines tell of; lines that are no log records as they are."""
+    for line in lines:
+        try:
+            record = json.loads(line)
+        except ValueError:
+            yield line
+        else:
+            told = record.get("fault", record.get("event", line)) if isinstance(record, dict) else line
+            yield from str(told).splitlines()
 
 
 async def end(children: list[Child], *, within: float, hurried: asyncio.Event) -> None:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import ClassVar
 
 from chatelaine.model.error import ProcessFailed
 
@@ -18,11 +19,21 @@ PATIENCE = 2.0
 """Seconds to wait for a port that an earlier start of ours may just be leaving."""
 
 
+class PortRefused(ProcessFailed):
+    """A port cannot be listened on; ``setting`` names it."""
+
+    reason: ClassVar[str] = "port_refused"
+
+    def __init__(self, message: str, *, hint: str, setting: str) -> None:
+        super().__init__(message, hint=hint)
+        self.setting = setting
+
+
 def bind_gate(host: str, port: int, workers: int, *, patience: float = PATIENCE) -> list[socket.socket]:
     """Return one socket a worker on one port; the kernel shares connections out among them.
 
     Raises:
-        ProcessFailed: the port is in use or may not be bound.
+        PortRefused: the port is in use or may not be bound.
     """
     with _claimed(host, port, "gate", patience) as probe:
         taken = probe.getsockname()[1]
@@ -33,7 +44,7 @@ def bind_admin(host: str, port: int, *, patience: float = PATIENCE) -> socket.so
     """Return the admin port's socket.
 
     Raises:
-        ProcessFailed: the port is in use or may not be bound.
+        PortRefused: the port is in use or may not be bound.
     """
     return _claimed(host, port, "admin", patience)
 
@@ -44,7 +55,7 @@ def _claimed(host: str, port: int, section: str, patience: float) -> socket.sock
     while True:
         try:
             return _bound(host, port, section, shared=False)
-        except ProcessFailed as fault:
+        except PortRefused as fault:
             in_use = isinstance(fault.__cause__, OSError) and fault.__cause__.errno == errno.EADDRINUSE
             if not in_use or time.monotonic() > deadline:
                 raise
@@ -57,9 +68,10 @@ def _bound(host: str, port: int, section: str, *, shared: bool) -> socket.socket
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
     except OSError as error:
-        raise ProcessFailed(
+        raise PortRefused(
             f"{section}.host {host!r} is no address of this machine: {error.strerror}",
             hint=f"set {section}.host to an address such as 127.0.0.1",
+            setting=f"{section}.host",
         ) from error
     made = socket.socket(family, kind, protocol)
     try:
@@ -77,19 +89,28 @@ def _bound(host: str, port: int, section: str, *, shared: bool) -> socket.socket
     return made
 
 
-def _refused(host: str, port: int, section: str, error: OSError) -> ProcessFailed:
+def _refused(host: str, port: int, section: str, error: OSError) -> PortRefused:
+    setting = f"{section}.port"
     change = f"set {section}.port to another port (--set {section}.port=…)"
     if error.errno == errno.EADDRINUSE:
         owner = " and ".join(sorted(set(_listeners(port)))) or "another process"
-        return ProcessFailed(
-            f"port {port} on {host} is in use by {owner}", hint=f"stop that process, or {change}"
+        return PortRefused(
+            f"port {port} on {host} is in use by {owner}",
+            hint=f"stop that process, or {change}",
+            setting=setting,
         )
     if error.errno == errno.EACCES:
-        return ProcessFailed(
+        return PortRefused(
             f"port {port} on {host} may not be bound by this user",
             hint=f"{change}; ports below 1024 need CAP_NET_BIND_SERVICE",
+            setting=setting,
         )
-    return ProcessFailed(f"port {port} on {host} cannot be bound: {error.strerror}", hint=change)
+    if error.errno == errno.EADDRNOTAVAIL:
+        setting = f"{section}.host"
+        change = f"set {section}.host to an address of this machine, such as 127.0.0.1"
+    return PortRefused(
+        f"port {port} on {host} cannot be bound: {error.strerror}", hint=change, setting=setting
+    )
 
 
 def _listeners(port: int) -> Iterator[str]:

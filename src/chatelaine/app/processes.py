@@ -14,12 +14,12 @@ from chatelaine.adapters.tls import certificate_warnings, own_certificate
 from chatelaine.app.children import Child, Plan, end
 from chatelaine.app.difference import changes, split_by_restart
 from chatelaine.app.errand import ask
-from chatelaine.app.listening import bind_admin, bind_gate
+from chatelaine.app.listening import PortRefused, bind_admin, bind_gate
 from chatelaine.app.locks import supervisor_lock
-from chatelaine.app.settings_files import read_to_serve
+from chatelaine.app.settings_files import read_to_serve, setting_place
 from chatelaine.app.wire import Places, hash_key, peppers, sealer, tls_names
 from chatelaine.core.link import orders_line
-from chatelaine.model.error import ChatelaineError
+from chatelaine.model.error import ChatelaineError, ProcessFailed
 from chatelaine.model.link import (
     HubOrders,
     ListProviderKeys,
@@ -108,8 +108,12 @@ class Supervisor:
     def _bind(self) -> None:
         gate, admin = self._settings.gate, self._settings.admin
         workers = gate.workers or os.cpu_count() or 1
-        admin_socket = bind_admin(admin.host, admin.port)
-        gate_sockets = bind_gate(gate.host, gate.port, workers)
+        try:
+            admin_socket = bind_admin(admin.host, admin.port)
+            gate_sockets = bind_gate(gate.host, gate.port, workers)
+        except PortRefused as refused:
+            where = setting_place(refused.setting, self._path, self._overrides)
+            raise ProcessFailed(f"{where}: {refused.message}", hint=refused.hint) from refused
         self._sockets = [admin_socket, *gate_sockets]
         hub, worker = self._programs
         orders = HubOrders(

@@ -4,7 +4,7 @@ Only what serves traffic needs them. A command that suspends a key works without
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from chatelaine.adapters.geo import open_table
@@ -45,11 +45,20 @@ def _secret_faults(settings: Settings, path: str, overrides: Overrides) -> list[
     return _placed(_look_at_secrets(settings), path, overrides)
 
 
+def setting_place(dotted: str, path: str, overrides: Overrides) -> str:
+    """Return where a setting stands: ``file:line:column``, a variable or a flag."""
+    return _where_set(path, overrides)(dotted)
+
+
+def _where_set(path: str, overrides: Overrides) -> Callable[[str], str]:
+    return where_set(Path(path) if path else None, os.environ, dict(overrides))
+
+
 def _placed(found: Iterator[Told], path: str, overrides: Overrides) -> list[Fault]:
     told = list(found)
     if not told:
         return []
-    where = where_set(Path(path) if path else None, os.environ, dict(overrides))
+    where = _where_set(path, overrides)
     return [Fault(where(dotted), f"{bracketed(dotted)}: {message}", hint) for dotted, message, hint in told]
 
 

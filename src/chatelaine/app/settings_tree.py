@@ -17,6 +17,8 @@ _MAP: Final = "tag:yaml.org,2002:map"
 _LIST: Final = "tag:yaml.org,2002:seq"
 _TEXT: Final = "tag:yaml.org,2002:str"
 _NO_LINE: Final = -1
+_CLOSED: Final = ("flow", "quoted")
+"""Words in PyYAML's account of what it was reading, where that has an end of its own."""
 
 
 class _Composer(yaml.SafeLoader):
@@ -60,12 +62,19 @@ def parse(path: Path) -> yaml.MappingNode:
         mark = error.problem_mark or error.context_mark
         # Unchained: the error carries a piece of the file, and with it perhaps a secret.
         problem = error.problem or "it is not YAML"
-        raise _fault(_told(mark) if mark else str(path), problem, "YAML sets in with spaces") from None
+        raise _fault(_told(mark) if mark else str(path), problem, _mending(error)) from None
     if node is None or node.tag == NULL:
         return empty_tree(str(path))
     if isinstance(node, yaml.MappingNode):
         return node
     raise _fault(where(node), "settings are names and values, such as gate: {port: 8443}", _EXAMPLE)
+
+
+def _mending(error: yaml.MarkedYAMLError) -> str:
+    began = error.context_mark
+    if began is not None and any(word in (error.context or "") for word in _CLOSED):
+        return f"close what opens in line {began.line + 1}: a bracket, a brace or a quote"
+    return "YAML sets in with spaces"
 
 
 def _read(path: Path) -> str:

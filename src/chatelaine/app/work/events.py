@@ -3,7 +3,7 @@
 import heapq
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
@@ -26,6 +26,8 @@ class Events:
     """Reads the journals in one storage directory."""
 
     directory: Path
+    faults: list[JournalError] = field(default_factory=list)
+    """Where the journals are damaged, as far as they were read."""
 
     def instant(self, back: timedelta | Instant | None) -> Instant:
         """Return from when on events are wanted."""
@@ -36,7 +38,7 @@ class Events:
         return back
 
     def read(self, *, after: Instant, follow: bool) -> Iterator[dict[str, Json]]:
-        """Yield events in order of time as JSON; damage is passed over, and is the doctor's to tell."""
+        """Yield events in order of time as JSON; damage is passed over and noted."""
         if follow:
             yield from self._follow(after)
             return
@@ -46,13 +48,11 @@ class Events:
                 yield as_json(event)
 
     def _events(self, worker: WorkerNumber) -> Iterator[Event]:
-        faults: list[JournalError] = []
-        for _, event in read_segments(self.directory, worker, on_fault=faults.append):
+        for _, event in read_segments(self.directory, worker, on_fault=self.faults.append):
             yield event
 
     def _follow(self, after: Instant) -> Iterator[dict[str, Json]]:
-        faults: list[JournalError] = []
-        tail = Tail(self.directory, {}, faults.append)
+        tail = Tail(self.directory, {}, self.faults.append)
         while True:
             found = [event for _, event in tail.poll(_AT_ONCE)]
             for event in sorted(found, key=lambda event: event.at):

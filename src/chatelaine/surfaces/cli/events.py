@@ -3,10 +3,11 @@
 import argparse
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Protocol
 
+from chatelaine.model.error import ChatelaineError
 from chatelaine.model.words import Instant
 from chatelaine.surfaces.cli.key_views import Json
 from chatelaine.surfaces.cli.options import show
@@ -15,6 +16,11 @@ from chatelaine.surfaces.cli.values import iso, positive, since
 
 class EventWork(Protocol):
     """What the command asks of the application."""
+
+    @property
+    def faults(self) -> Sequence[ChatelaineError]:
+        """Return where the journals are damaged, as far as they were read."""
+        ...
 
     def instant(self, back: timedelta | Instant | None) -> Instant:
         """Return from when on events are wanted."""
@@ -49,6 +55,8 @@ def run(arguments: argparse.Namespace, work: EventWork) -> int:
             show(_line(event, as_json=arguments.json))
             sys.stdout.flush()
             left = None if left is None else left - 1
+    for fault in work.faults:
+        sys.stderr.write(f"chatelaine: {fault}\n")
     return 0
 
 
