@@ -42,6 +42,11 @@ def test_whose_content_is_kept_is_read_from_lists(tmp_path: Path) -> None:
         ("segment_bytes: 1MiB", "capture.segment_bytes: ", "larger"),
         ("store_bytes: 100MiB", "capture.store_bytes: ", "larger"),
         ("memory_bytes: 1KiB", "capture.memory_bytes: ", "larger"),
+        (
+            "record_bytes: 2GiB, segment_bytes: 3GiB, memory_bytes: 3GiB",
+            "capture.record_bytes: ",
+            "1GiB",
+        ),
         ("retention: 30m", "capture.retention: ", "capture.segment_age"),
     ],
 )

@@ -9,6 +9,7 @@ from chatelaine.model.settings import CaptureSettings, Settings, UpstreamSetting
 Told = tuple[str, str, str]
 """The dotted name of a setting, what is wrong with it, and what mends it."""
 
+_LARGEST_RECORD = 1024**3
 _LOCALHOST = ("127.0.0.1", "::1")
 
 
@@ -85,6 +86,8 @@ def _check_capture(capture: CaptureSettings) -> Iterator[Told]:
 
 
 def _check_capture_sizes(capture: CaptureSettings) -> Iterator[Told]:
+    if capture.record_bytes > _LARGEST_RECORD:
+        yield "capture.record_bytes", "a record of this size cannot be encrypted in one piece", "at most 1GiB"
     if capture.segment_bytes <= capture.record_bytes:
         yield "capture.segment_bytes", "a segment holds no record of capture.record_bytes", "make it larger"
     if capture.store_bytes < 2 * capture.segment_bytes:
