@@ -185,6 +185,14 @@ class Sealer(Protocol):
         ...
 
 
+class Series(Protocol):
+    """One series of a metric, held by who adds to it often."""
+
+    def add(self, value: float) -> None:
+        """Add to a counter, or a value to a histogram; seconds for durations."""
+        ...
+
+
 class Telemetry(Protocol):
     """Counts for operators; names and labels are bounded, and never a key, an address or a user."""
 
@@ -194,6 +202,10 @@ class Telemetry(Protocol):
 
     def observe(self, metric: str, *labels: str, value: float) -> None:
         """Add a value to a histogram; seconds for durations."""
+        ...
+
+    def series(self, metric: str, *labels: str) -> Series:
+        """Return a series of a counter or a histogram."""
         ...
 
     def show(self, metric: str, *labels: str, value: float) -> None:

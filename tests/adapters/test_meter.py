@@ -6,6 +6,7 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
+from msgspec.structs import astuple
 
 from chatelaine.adapters.meter import SharedMeter
 from chatelaine.core.limit import month_of
@@ -38,7 +39,7 @@ def test_workers_see_what_the_others_hold(meters: list[SharedMeter]) -> None:
     assert one.reserve(0, limits, FIVE, NOW) is None
     assert two.reserve(0, limits, FIVE, NOW) is not None
     two.settle(0, Charge(FIVE, NanoUsd(6), 2, NOW), NOW)
-    assert hub.row(0)[-2:] == (10, 2)
+    assert astuple(hub.row(0))[-2:] == (10, 2)
     assert hub.row(0).day_settled == 6
 
 
@@ -50,13 +51,13 @@ def test_a_dead_workers_columns_are_cleared_and_no_others(meters: list[SharedMet
         two.reserve(slot, Allowance(), FIVE, NOW)
     hub.charge(1, NanoUsd(10), NOW)
     hub.clear_worker(ONE)
-    assert [hub.row(slot)[-2:] for slot in (0, 1, 2, 999)] == [(5, 1), (5, 1), (0, 0), (5, 1)]
+    assert [astuple(hub.row(slot))[-2:] for slot in (0, 1, 2, 999)] == [(5, 1), (5, 1), (0, 0), (5, 1)]
     assert hub.row(1).day_settled == 10
     # What a worker gives back that was cleared is not taken from the others.
     one.release(0, FIVE, NOW)
-    assert hub.row(0)[-2:] == (5, 1)
+    assert astuple(hub.row(0))[-2:] == (5, 1)
     two.release(0, FIVE, NOW)
-    assert hub.row(0)[-2:] == (0, 0)
+    assert astuple(hub.row(0))[-2:] == (0, 0)
 
 
 def test_a_worker_killed_between_two_stores_leaves_no_hold_behind_once_it_is_cleared(
@@ -81,7 +82,7 @@ def test_a_worker_killed_between_two_stores_leaves_no_hold_behind_once_it_is_cle
         assert hub.row(0).held + hub.row(0).day_settled <= 100
         assert two.reserve(0, limits, FIVE, NOW) is None
     hub.clear_worker(ONE)
-    assert hub.row(0)[-2:] == (15, 3)
+    assert astuple(hub.row(0))[-2:] == (15, 3)
 
 
 def test_a_file_grows_for_all_when_one_needs_a_slot(meters: list[SharedMeter]) -> None:
@@ -163,8 +164,8 @@ def test_after_a_loss_of_power_it_asks_to_be_rebuilt_and_a_clean_end_does_not(
         assert meter.begun_anew
         month = month_of(DAY)
         meter.rebuild({0: Spent(DAY, 3, month, 30), 1: Spent(DAY, 4, month, 4)})
-        assert meter.row(0)[:4] == (DAY, 5, month, 30)
-        assert meter.row(1)[:4] == (DAY, 4, month, 4)
+        assert astuple(meter.row(0))[:4] == (DAY, 5, month, 30)
+        assert astuple(meter.row(1))[:4] == (DAY, 4, month, 4)
     boot.write_text("third\n")
     with closing(SharedMeter(path, HUB, 2)) as meter:
         assert not meter.begun_anew

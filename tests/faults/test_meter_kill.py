@@ -6,6 +6,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from msgspec.structs import astuple
 
 from chatelaine.adapters.meter import SharedMeter
 from chatelaine.model.exchange import Reservation
@@ -89,6 +90,6 @@ def test_killed_at_any_moment_workers_leave_a_meter_that_serves_the_others(tmp_p
             assert hub.row(0).held <= 3005
             for number in range(1, 5):
                 hub.clear_worker(WorkerNumber(number))
-            assert hub.row(0)[-2:] == (0, 0)
+            assert astuple(hub.row(0))[-2:] == (0, 0)
             assert hub.reserve(0, limits, FIVE, NOW) is None
             hub.release(0, FIVE, NOW)

@@ -22,6 +22,8 @@ from pathlib import Path
 from threading import Lock
 from typing import Final
 
+from msgspec.structs import astuple, replace
+
 from chatelaine.core.limit import admit, release, restore, settle, spend
 from chatelaine.model.error import MeterError
 from chatelaine.model.exchange import Reservation
@@ -151,11 +153,11 @@ class SharedMeter:
         at, file, rows = _HEADER_SIZE + slot * self._size, self._file, self._map
         _lock(file, _EXCLUSIVE)
         try:
-            row, short = admit(MeterRow._make(_read(rows, at)), allowance, asked, now)
+            row, short = admit(MeterRow(*_read(rows, at)), allowance, asked, now)
             if short is None:
                 held, parallel = _read_own(rows, at + self._own)
                 _write_own(rows, at + self._own, held + asked.cost, parallel + 1)
-                _write(rows, at, *row)
+                _write(rows, at, *astuple(row))
         finally:
             _lock(file, _UNLOCK)
         return short
@@ -167,7 +169,7 @@ class SharedMeter:
         at, file = _HEADER_SIZE + slot * self._size, self._file
         _lock(file, _EXCLUSIVE)
         try:
-            before = MeterRow._make(_read(self._map, at))
+            before = MeterRow(*_read(self._map, at))
             self._give_back(at, before, settle(before, charge, now), charge.reserved.cost)
         finally:
             _lock(file, _UNLOCK)
@@ -179,7 +181,7 @@ class SharedMeter:
         at, file = _HEADER_SIZE + slot * self._size, self._file
         _lock(file, _EXCLUSIVE)
         try:
-            before = MeterRow._make(_read(self._map, at))
+            before = MeterRow(*_read(self._map, at))
             self._give_back(at, before, release(before, asked, now, reserved_at), asked.cost)
         finally:
             _lock(file, _UNLOCK)
@@ -189,9 +191,9 @@ class SharedMeter:
         if held < cost or not parallel:
             # Given back twice, or after its worker was cleared: no more goes than this worker holds.
             cost, one = min(held, cost), min(parallel, 1)
-            row = row._replace(held=before.held - cost, parallel=before.parallel - one)
+            row = replace(row, held=before.held - cost, parallel=before.parallel - one)
             parallel += 1 - one
-        _write(self._map, at, *row)
+        _write(self._map, at, *astuple(row))
         _write_own(self._map, at + self._own, held - cost, parallel - 1)
 
     def row(self, slot: int) -> MeterRow:
@@ -209,8 +211,8 @@ class SharedMeter:
             at = _HEADER_SIZE + slot * self._size
             _lock(self._file, _EXCLUSIVE)
             try:
-                row = change(MeterRow._make(_read(self._map, at)))
-                _write(self._map, at, *row)
+                row = change(MeterRow(*_read(self._map, at)))
+                _write(self._map, at, *astuple(row))
             finally:
                 _lock(self._file, _UNLOCK)
         return row
@@ -233,8 +235,9 @@ class SharedMeter:
         try:
             _write_own(self._map, at + column, 0, 0)
             columns = struct.unpack_from(f"={2 * self._columns}q", self._map, at + _TOTALS.size)
-            row = MeterRow._make(_read(self._map, at))
-            _write(self._map, at, *row._replace(held=sum(columns[::2]), parallel=sum(columns[1::2])))
+            row = MeterRow(*_read(self._map, at))
+            mended = replace(row, held=sum(columns[::2]), parallel=sum(columns[1::2]))
+            _write(self._map, at, *astuple(mended))
         finally:
             _lock(self._file, _UNLOCK)
 

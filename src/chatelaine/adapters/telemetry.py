@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from chatelaine.core.metric import METRICS, PREFIX, Kind, Metric, bound, label_values
 from chatelaine.model.link import Count, Distribution, Snapshot
+from chatelaine.ports import Series
 
 Labels = tuple[str, ...]
 
@@ -15,31 +16,30 @@ class Tally:
     def __init__(self, configured: Mapping[str, frozenset[str]] | None = None) -> None:
         """Take the values of the labels that the settings and cards name."""
         self._values = label_values(configured or {})
-        self._counters: dict[str, dict[Labels, float]] = _empty(Kind.COUNTER)
-        self._gauges: dict[str, dict[Labels, float]] = _empty(Kind.GAUGE)
+        self._counters: dict[str, dict[Labels, _Count]] = _empty(Kind.COUNTER)
+        self._gauges: dict[str, dict[Labels, _Count]] = _empty(Kind.GAUGE)
         self._histograms: dict[str, dict[Labels, _Histogram]] = {
             name: {} for name, metric in METRICS.items() if metric.kind is Kind.HISTOGRAM
         }
 
     def count(self, metric: str, *labels: str, by: float = 1) -> None:
         """Add to a counter."""
-        try:
-            self._counters[metric][labels] += by
-        except KeyError:
-            series = self._counters[metric]
-            known = bound(METRICS[metric], labels, self._values)
-            series[known] = series.get(known, 0) + by
+        self._count(metric, labels).add(by)
 
     def observe(self, metric: str, *labels: str, value: float) -> None:
         """Add a value to a histogram; seconds for durations."""
-        try:
-            self._histograms[metric][labels].add(value)
-        except KeyError:
-            self._histogram(metric, labels).add(value)
+        self._histogram(metric, labels).add(value)
+
+    def series(self, metric: str, *labels: str) -> Series:
+        """Return a series of a counter or a histogram."""
+        if metric in self._counters:
+            return self._count(metric, labels)
+        return self._histogram(metric, labels)
 
     def show(self, metric: str, *labels: str, value: float) -> None:
         """Set a gauge."""
-        self._gauges[metric][bound(METRICS[metric], labels, self._values)] = value
+        known = bound(METRICS[metric], labels, self._values)
+        self._gauges[metric].setdefault(known, _Count()).value = value
 
     def snapshot(self) -> Snapshot:
         """Return everything counted so far."""
@@ -58,9 +58,8 @@ class Tally:
         self.merge_counted(snapshot)
         for each in snapshot.gauges:
             if _fits(each.metric, each.labels, Kind.GAUGE):
-                series = self._gauges[each.metric]
                 labels = bound(METRICS[each.metric], each.labels, self._values)
-                series[labels] = series.get(labels, 0) + each.value
+                self._gauges[each.metric].setdefault(labels, _Count()).add(each.value)
 
     def merge_counted(self, snapshot: Snapshot) -> None:
         """Add counters and histograms of a process that has gone; its gauges went with it."""
@@ -71,9 +70,25 @@ class Tally:
             if _fits(held.metric, held.labels, Kind.HISTOGRAM):
                 self._histogram(held.metric, held.labels).merge(held)
 
+    def _count(self, metric: str, labels: Labels) -> "_Count":
+        known = bound(METRICS[metric], labels, self._values)
+        return self._counters[metric].setdefault(known, _Count())
+
     def _histogram(self, metric: str, labels: Labels) -> "_Histogram":
         known = bound(METRICS[metric], labels, self._values)
         return self._histograms[metric].setdefault(known, _Histogram(METRICS[metric].buckets))
+
+
+class _Count:
+    """One number."""
+
+    __slots__ = ("value",)
+
+    def __init__(self) -> None:
+        self.value = 0.0
+
+    def add(self, value: float) -> None:
+        self.value += value
 
 
 class _Histogram:
@@ -96,14 +111,14 @@ class _Histogram:
             self.total += other.total
 
 
-def _empty(kind: Kind) -> dict[str, dict[Labels, float]]:
+def _empty(kind: Kind) -> dict[str, dict[Labels, _Count]]:
     return {name: {} for name, metric in METRICS.items() if metric.kind is kind}
 
 
-def _counts(table: Mapping[str, Mapping[Labels, float]]) -> Iterator[Count]:
+def _counts(table: Mapping[str, Mapping[Labels, _Count]]) -> Iterator[Count]:
     for metric, series in table.items():
-        for labels, value in series.items():
-            yield Count(metric, labels, value)
+        for labels, held in series.items():
+            yield Count(metric, labels, held.value)
 
 
 def _fits(name: str, labels: Labels, kind: Kind) -> bool:

@@ -66,7 +66,7 @@ def read_header(line: bytes) -> SegmentHeader | None:
 def frame(payload: bytes) -> bytes:
     """Return a payload in its frame."""
     size = len(payload).to_bytes(4, "little")
-    return size + crc32(payload, crc32(size)).to_bytes(4, "little") + payload
+    return b"".join((size, crc32(payload, crc32(size)).to_bytes(4, "little"), payload))
 
 
 def first_frame(carried: Iterable[OpenExchange]) -> bytes:

@@ -8,6 +8,8 @@ jumps back, and forward again, gives no money back.
 from collections.abc import Iterable
 from typing import Final
 
+from msgspec.structs import replace
+
 from chatelaine.model.event import Event, ExchangeEnded, ExchangeInterrupted, ExchangeOpened
 from chatelaine.model.exchange import RefusalReason, Reservation
 from chatelaine.model.limit import Allowance, Charge, MeterRow, Shortfall, Spent
@@ -97,10 +99,18 @@ def admit(
     short = _short_of_money(row, allowance, cost, now) or _short_of_pace(row, allowance, tokens, now)
     if short is not None:
         return row, short
-    day, in_day, month, in_month, minute, requests, used, requests_before, used_before, held, parallel = row
-    requests, used, held, parallel = requests + 1, used + tokens, held + cost, parallel + 1
     return MeterRow(
-        day, in_day, month, in_month, minute, requests, used, requests_before, used_before, held, parallel
+        row.day,
+        row.day_settled,
+        row.month,
+        row.month_settled,
+        row.minute,
+        row.requests + 1,
+        row.tokens + tokens,
+        row.requests_before,
+        row.tokens_before,
+        row.held + cost,
+        row.parallel + 1,
     ), None
 
 
@@ -164,7 +174,7 @@ def release(row: MeterRow, asked: Reservation, now: Instant, reserved_at: Instan
 def spend(row: MeterRow, cost: NanoUsd, now: Instant) -> MeterRow:
     """Return the row with money counted that was spent at an instant."""
     row, cost = roll(row, now), NanoUsd(_within(cost))
-    return row._replace(day_settled=row.day_settled + cost, month_settled=row.month_settled + cost)
+    return replace(row, day_settled=row.day_settled + cost, month_settled=row.month_settled + cost)
 
 
 def _within(number: int) -> int:
@@ -173,17 +183,25 @@ def _within(number: int) -> int:
 
 
 def _give_back(row: MeterRow, cost: int, spent: int, spare: int, reserved_at: Instant) -> MeterRow:
-    day, in_day, month, in_month, minute, requests, used, requests_before, used_before, held, parallel = row
+    used, used_before = row.tokens, row.tokens_before
     # Tokens go back to the minute they were reserved in: another's would lose what is still used.
-    ago = minute - reserved_at // _MINUTE
+    ago = row.minute - reserved_at // _MINUTE
     if spare < 0 or ago == 0:
         used = max(used - spare, 0)
     elif ago == 1:
         used_before = max(used_before - spare, 0)
-    in_day, in_month = in_day + spent, in_month + spent
-    held, parallel = max(held - cost, 0), max(parallel - 1, 0)
     return MeterRow(
-        day, in_day, month, in_month, minute, requests, used, requests_before, used_before, held, parallel
+        row.day,
+        row.day_settled + spent,
+        row.month,
+        row.month_settled + spent,
+        row.minute,
+        row.requests,
+        used,
+        row.requests_before,
+        used_before,
+        max(row.held - cost, 0),
+        max(row.parallel - 1, 0),
     )
 
 
@@ -222,7 +240,8 @@ def restore(row: MeterRow, spent: Spent) -> MeterRow:
     """Return the row with what was spent at least what a total says; the larger of the two counts."""
     day_settled = row.day_settled if row.day == spent.day else 0
     month_settled = row.month_settled if row.month == spent.month else 0
-    return row._replace(
+    return replace(
+        row,
         day=spent.day,
         day_settled=max(day_settled, spent.day_settled),
         month=spent.month,

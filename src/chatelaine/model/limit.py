@@ -9,7 +9,7 @@ from chatelaine.model.exchange import RefusalReason, Reservation
 from chatelaine.model.words import NEVER, Instant, NanoUsd
 
 
-class MeterRow(NamedTuple):
+class MeterRow(Struct, frozen=True, gc=False):
     """The counters of one key, over all workers but for the two that each worker keeps."""
 
     day: int

@@ -39,7 +39,7 @@ NanoUsd = NewType("NanoUsd", int)
 """Money in billionths of a US dollar."""
 
 KeyedHash = NewType("KeyedHash", str)
-"""32 hexadecimal digits of a keyed BLAKE2b over something that must not be stored in clear."""
+"""32 hexadecimal digits of a keyed SHA-256 over something that must not be stored in clear."""
 
 SECOND = 1_000_000_000
 """Nanoseconds in a second: the unit in which instants are compared."""

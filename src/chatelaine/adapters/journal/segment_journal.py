@@ -47,6 +47,8 @@ _LOOK: Final = SECOND // 4
 
 _FULL: Final = frozenset({ENOSPC, EDQUOT, EFBIG})
 
+_ENDS: Final = (ExchangeEnded, ExchangeInterrupted)
+
 Callback = Callable[[bool], None]
 
 
@@ -158,7 +160,7 @@ class SegmentJournal:
                 self._refuse()
             self._open[event.exchange] = event
             group.opened.append(event.exchange)
-        elif isinstance(event, ExchangeEnded | ExchangeInterrupted):
+        elif isinstance(event, _ENDS):
             opened = self._open.pop(event.exchange, None)
             if opened is not None:
                 group.closed.append(opened)

@@ -1,13 +1,16 @@
 """What was asked, made fit to be recorded: texts become keyed hashes, bodies become shapes."""
 
 from functools import lru_cache
-from hashlib import blake2b
+from hashlib import sha256
 
 from chatelaine.core.redact import redact
 from chatelaine.model.exchange import Asked, RouteMatch, Shape
 from chatelaine.model.words import KeyedHash
 
-_DIGEST = 16
+_BLOCK = 64
+"""Bytes in a block of SHA-256."""
+_DIGITS = 32
+"""Hexadecimal digits that are kept."""
 _BYTES_A_TOKEN = 4
 _MOST_VERSION = 32
 _MOST_MODEL = 128
@@ -22,19 +25,28 @@ def clean_name(text: str, most: int) -> str:
     return redact(text[:_MOST_READ])[:most]
 
 
-class Hasher:
-    """Keyed BLAKE2b: the same text gives the same hash here, and nowhere else."""
+def _joined(messages: tuple[bytes, ...]) -> bytes:
+    """Return messages with their lengths, so that no two lists of messages read alike."""
+    return b"".join([b"%d:%b" % (len(message), message) for message in messages])
 
-    __slots__ = ("_keyed",)
+
+class Hasher:
+    """Keyed hashes: the same text gives the same hash here, and nowhere else.
+
+    SHA-256 over the key's block and the text, cut to 128 bits: what a cut hash hides cannot be extended.
+    """
+
+    __slots__ = ("_copy",)
 
     def __init__(self, key: bytes) -> None:
-        self._keyed = blake2b(key=key, digest_size=_DIGEST)
+        """Take the key, at most 64 bytes: one block, hashed once."""
+        self._copy = sha256(key.ljust(_BLOCK, b"\0")).copy
 
     def hash(self, data: bytes) -> KeyedHash:
         """Return the keyed hash of ``data``."""
-        one = self._keyed.copy()
+        one = self._copy()
         one.update(data)
-        return KeyedHash(one.hexdigest())
+        return KeyedHash(one.hexdigest()[:_DIGITS])
 
     def chains(self, messages: tuple[bytes, ...], last_assistant: int) -> tuple[KeyedHash, KeyedHash | None]:
         """Return the hash over all messages, and that over those before the model's last reply.
@@ -42,13 +54,14 @@ class Hasher:
         The second is the first of the turn before, so turns of one conversation link up, whichever
         key they travel on (threats.md D25).
         """
-        rolling, parent = self._keyed.copy(), None
-        for index, message in enumerate(messages):
-            if index == last_assistant:
-                parent = KeyedHash(rolling.hexdigest())
-            rolling.update(b"%d:" % len(message))
-            rolling.update(message)
-        return KeyedHash(rolling.hexdigest()), parent
+        before = messages[:last_assistant] if last_assistant >= 0 else None
+        rolling, parent = self._copy(), None
+        if before is not None:
+            rolling.update(_joined(before))
+            parent = KeyedHash(rolling.hexdigest()[:_DIGITS])
+            messages = messages[last_assistant:]
+        rolling.update(_joined(messages))
+        return KeyedHash(rolling.hexdigest()[:_DIGITS]), parent
 
     def asked(
         self, route: RouteMatch, shape: Shape, *, body: bytes, body_bytes: int, api_version: str

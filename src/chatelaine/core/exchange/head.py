@@ -36,8 +36,8 @@ class Head(NamedTuple):
     upgrade: bytes
     """The protocol to switch to, lower case; empty where none is asked for."""
     content_type: bytes
-    passed: list[bytes]
-    """Header lines for the upstream, in pieces."""
+    passed: bytes
+    """Header lines for the upstream."""
 
 
 class _Special:
@@ -216,8 +216,56 @@ def read_head(method: bytes, target: bytes, version: str, pairs: Pairs) -> Head:
         special.expects and version == "1.1",
         upgrade,
         special.content_type,
-        _without(passed, nominated) if nominated else passed,
+        b"".join(_without(passed, nominated) if nominated else passed),
     )
+
+
+class HeadReader:
+    """Reads the heads of one connection; one that differs from the last in its length alone is known."""
+
+    __slots__ = ("_last", "_length_at", "_target")
+
+    def __init__(self) -> None:
+        self._last: Head | None = None
+        self._target = b""
+        self._length_at = -1
+
+    def read(self, method: bytes, target: bytes, version: str, pairs: Pairs) -> Head:
+        """Read a request head.
+
+        Raises:
+            WireError: a clause of RFC 9110 or 9112 is broken, or two different credentials are given.
+        """
+        last = self._last
+        if last is not None and target == self._target and method == last.method and version == last.version:
+            if pairs == last.pairs:
+                return last
+            if self._differs_in_length(pairs, last.pairs):
+                head = last._replace(length=int(pairs[self._length_at][1]), pairs=pairs)
+                self._last = head
+                return head
+        self._last = None
+        self._last = head = read_head(method, target, version, pairs)
+        self._target = target
+        self._length_at = _find_length(pairs)
+        return head
+
+    def _differs_in_length(self, pairs: Pairs, last: Pairs) -> bool:
+        at = self._length_at
+        return (
+            at >= 0
+            and len(pairs) == len(last)
+            and pairs[at][0] == last[at][0]
+            and pairs[:at] == last[:at]
+            and pairs[at + 1 :] == last[at + 1 :]
+        )
+
+
+def _find_length(pairs: Pairs) -> int:
+    for place, (name, _) in enumerate(pairs):
+        if name.lower() == b"content-length":
+            return place
+    return -1
 
 
 _VERSIONS = frozenset({"1.1", "1.0"})
@@ -289,7 +337,7 @@ def write_head(head: Head, *, path: bytes, host: bytes, credential: bytes, body:
             host,
             b"\r\naccept-encoding: identity\r\n",
             credential,
-            *head.passed,
+            head.passed,
             *((b"content-type: ", head.content_type, b"\r\n") if head.content_type else ()),
             body,
             b"\r\n",

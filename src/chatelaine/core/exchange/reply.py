@@ -2,7 +2,6 @@
 
 from http import HTTPStatus
 
-from chatelaine.core.redact import redact
 from chatelaine.model.exchange import ReplyHead
 from chatelaine.model.provider import RefusedReply
 from chatelaine.model.words import ExchangeId
@@ -70,11 +69,10 @@ def bodiless(status: int, method: bytes) -> bool:
 
 
 def upstream_id(head: ReplyHead) -> str:
-    """Return the upstream's own request id, at most 128 characters; "" where it gives none."""
+    """Return the upstream's own request id as it stands, at most 1024 characters; "" where it gives none."""
     for name, value in head.pairs:
         if name.lower() in _UPSTREAM_IDS:
-            # Some upstreams take this id from the request, where a caller may have put anything.
-            return redact(value[:1024].decode("latin-1"))[:128]
+            return value[:1024].decode("latin-1")
     return ""
 
 

@@ -309,7 +309,7 @@ class Course(ABC):
             (room.clock.elapsed() - self.arrived) // 1000,
             self.intake.bytes if self.intake is not None else 0,
             relay.reply_bytes if relay is not None else 0,
-            relay.upstream_id if relay is not None else "",
+            self.reckoned.upstream_id,
             slot=self.terms.slot,
         )
         append(room, ended)

@@ -13,11 +13,13 @@ from chatelaine.model.exchange import Asked, Operation, RouteMatch, Served, Usag
 from chatelaine.model.price import ModelPrice
 from chatelaine.model.words import NOTHING, NanoUsd
 from chatelaine.services.exchange.relay import Relay
-from chatelaine.services.exchange.room import Room
+from chatelaine.services.exchange.room import EndSeries, Room
 
 _MICRO = 1e6
 """Microseconds in a second."""
 _BYTES_A_TOKEN = 4
+_MOST_ENDS = 4096
+_MOST_ID = 128
 _MOST_NAME = 256
 """Characters of a name that a reply gives itself."""
 _NOTHING_USED = Usage()
@@ -31,6 +33,8 @@ class Reckoning(NamedTuple):
     served: Served
     usage: Usage
     cost: NanoUsd
+    upstream_id: str = ""
+    """The upstream's own request id, at most 128 characters; "" where it gives none."""
 
 
 UNUSED = Reckoning(_NOTHING_SERVED, _NOTHING_USED, NOTHING)
@@ -44,26 +48,37 @@ def reckon(
     if relay is None:
         usage = use(asked, _NOTHING_SERVED, status=0, output_seen=0)
         return Reckoning(_NOTHING_SERVED, usage, cost(price, usage))
-    served = clean(relay.tap.served())
+    served, upstream_id = clean(relay.tap.served(), relay.upstream_id)
     usage = use(asked, served, status=relay.status, output_seen=relay.tap.output_estimate())
-    return Reckoning(served, usage, NOTHING if usage is _NOTHING_USED else cost(price, usage))
+    return Reckoning(served, usage, NOTHING if usage is _NOTHING_USED else cost(price, usage), upstream_id)
 
 
-def clean(served: Served) -> Served:
-    """Return what a reply said of itself without the keys that a careless upstream echoes."""
+def clean(served: Served, upstream_id: str) -> tuple[Served, str]:
+    """Return what a reply said of itself, and its id, without the keys that a careless upstream echoes."""
+    reply_id = served.reply_id
+    ids = f"{reply_id}\n{upstream_id}"
+    if redact(ids) != ids:
+        # Some upstreams take these ids from the request, where a caller may have put anything.
+        reply_id, upstream_id = redact(reply_id), redact(upstream_id)
     model, finish = clean_name(served.model, _MOST_NAME), clean_name(served.finish, _MOST_NAME)
     error_code = clean_name(served.error_code, _MOST_NAME) if served.error_code else ""
-    reply_id = redact(served.reply_id[:_MOST_NAME]) if served.reply_id else ""
-    if (
-        model == served.model
-        and reply_id == served.reply_id
-        and finish == served.finish
-        and error_code == served.error_code
-    ):
-        return served
-    return Served(
-        served.usage, model, reply_id, finish, error_code, served.filters, output_bytes=served.output_bytes
+    filters = served.filters and tuple(
+        (clean_name(category, _MOST_NAME), clean_name(verdict, _MOST_NAME))
+        for category, verdict in served.filters
     )
+    same = model == served.model and reply_id == served.reply_id and finish == served.finish
+    if same and error_code == served.error_code and filters == served.filters:
+        return served, upstream_id[:_MOST_ID]
+    told = Served(
+        served.usage,
+        model,
+        reply_id[:_MOST_NAME],
+        finish,
+        error_code,
+        filters,
+        output_bytes=served.output_bytes,
+    )
+    return told, upstream_id[:_MOST_ID]
 
 
 def use(asked: Asked, served: Served, *, status: int, output_seen: int) -> Usage:
@@ -86,15 +101,34 @@ def use(asked: Asked, served: Served, *, status: int, output_seen: int) -> Usage
 
 def count_end(room: Room, route: RouteMatch, ended: ExchangeEnded) -> None:
     """Count the end of an exchange for operators."""
-    telemetry, provider, usage = room.telemetry, route.provider, ended.usage
-    telemetry.count(REQUESTS, provider, route.template, ended.reason)
-    telemetry.observe(REQUEST_DURATION, provider, route.operation, value=ended.duration_us / _MICRO)
+    model = ended.served.model
+    key = (route.provider, route.template, ended.reason, model)
+    ends = room.ends.get(key)
+    if ends is None:
+        ends = _find_series(room, route, ended)
+        if len(room.ends) >= _MOST_ENDS:
+            room.ends.clear()
+        room.ends[key] = ends
+    ends.requests.add(1)
+    ends.duration.add(ended.duration_us / _MICRO)
     if ended.first_byte_us >= 0:
-        telemetry.observe(FIRST_CHUNK, provider, value=ended.first_byte_us / _MICRO)
+        ends.first_chunk.add(ended.first_byte_us / _MICRO)
     if ended.cost:
-        telemetry.count(TOKENS, provider, ended.served.model, "input", by=usage.input_tokens)
-        telemetry.count(TOKENS, provider, ended.served.model, "output", by=usage.output_tokens)
-        telemetry.count(COST, provider, by=ended.cost)
+        ends.given.add(ended.usage.input_tokens)
+        ends.made.add(ended.usage.output_tokens)
+        ends.cost.add(ended.cost)
+
+
+def _find_series(room: Room, route: RouteMatch, ended: ExchangeEnded) -> EndSeries:
+    series, provider, model = room.telemetry.series, route.provider, ended.served.model
+    return EndSeries(
+        series(REQUESTS, provider, route.template, ended.reason),
+        series(REQUEST_DURATION, provider, route.operation),
+        series(FIRST_CHUNK, provider),
+        series(TOKENS, provider, model, "input"),
+        series(TOKENS, provider, model, "output"),
+        series(COST, provider),
+    )
 
 
 def append(room: Room, event: Event) -> None:

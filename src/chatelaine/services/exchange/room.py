@@ -1,7 +1,7 @@
 """What every exchange of a worker is given: ports, tables and the judges of other rooms."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from chatelaine.core.exchange.head import Head
@@ -18,7 +18,7 @@ from chatelaine.model.price import ModelPrice
 from chatelaine.model.provider import RefusedReply
 from chatelaine.model.settings import SizeLimits, Timeouts
 from chatelaine.model.words import ExchangeId, Instant, KeyId, NanoUsd, ProviderId, WorkerNumber
-from chatelaine.ports import Clock, Journal, Meter, Telemetry, Upstreams
+from chatelaine.ports import Clock, Journal, Meter, Series, Telemetry, Upstreams
 from chatelaine.services.exchange.rota import Rota
 
 
@@ -69,6 +69,17 @@ class Decider(Protocol):
         ...
 
 
+class EndSeries(NamedTuple):
+    """What the ends of one kind are counted in."""
+
+    requests: Series
+    duration: Series
+    first_chunk: Series
+    given: Series
+    made: Series
+    cost: Series
+
+
 @dataclass(frozen=True, slots=True)
 class Room:
     """A worker's exchange room. All members are shared by its exchanges."""
@@ -91,6 +102,8 @@ class Room:
     live: "Live"
     sizes: SizeLimits
     timeouts: Timeouts
+    ends: dict[tuple[str, str, str, str], EndSeries] = field(default_factory=dict)
+    """The series of ends by provider, route, reason and model."""
 
 
 class Cuttable(Protocol):

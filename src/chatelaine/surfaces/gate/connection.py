@@ -8,7 +8,7 @@ from typing import Final, cast
 
 import httptools
 
-from chatelaine.core.exchange.head import Head, Pairs, read_head
+from chatelaine.core.exchange.head import Head, HeadReader, Pairs
 from chatelaine.core.exchange.refusal import broken_clause
 from chatelaine.model.error import WireError
 from chatelaine.model.exchange import Greeting, RefusalReason
@@ -53,6 +53,7 @@ class CallerConnection(asyncio.Protocol):
         "_greeting",
         "_head_bytes",
         "_head_slack",
+        "_heads",
         "_in_head",
         "_message",
         "_pairs",
@@ -79,6 +80,7 @@ class CallerConnection(asyncio.Protocol):
         self._message: _Message | None = None
         self._waiting: deque[_Message] = deque()
         self._waiting_bytes = 0
+        self._heads = HeadReader()
         self._pairs: Pairs = []
         self._target = b""
         self._in_head = False
@@ -234,7 +236,7 @@ class CallerConnection(asyncio.Protocol):
     def _begin(self, message: _Message) -> Served:
         gate, told = self._gate, message.refusal
         try:
-            head = read_head(message.method, message.target, message.version, message.pairs)
+            head = self._heads.read(message.method, message.target, message.version, message.pairs)
         except WireError as fault:
             head = _bare(message)
             told = told or (broken_clause(fault.clause), f"{fault.clause}: {fault.message}")
@@ -385,7 +387,7 @@ def _bare(message: _Message) -> Head:
         expects_continue=False,
         upgrade=b"",
         content_type=b"",
-        passed=[],
+        passed=b"",
     )
 
 
