@@ -103,6 +103,11 @@ def test_every_command_that_is_shown_exists(given: Shown) -> None:
         assert program in OTHERS, f"{given.where}: {program} is neither ours nor listed in OTHERS"
 
 
+def test_some_blocks_are_run_as_they_stand() -> None:
+    pages = {block[0].where.partition(":")[0] for block in RUN}
+    assert {"README.md", "docs/tutorial/first-five-minutes.md"} <= pages
+
+
 def helps(names: list[str]) -> bool:
     """Tell whether the command line knows a command by these words."""
     done = subprocess.run(
