@@ -1,5 +1,6 @@
 """Commands on a storage directory where nothing runs: each does its work, and says what is wrong."""
 
+import io
 import json
 import os
 import socket
@@ -250,6 +251,28 @@ def test_the_doctor_says_where_an_upstream_may_not_be_reached_and_what_it_lacks(
     assert (first.level, second.level) == (Level.FAIL, Level.FAIL)
     assert "allow_addresses" in first.fix
     assert "NOT_SET_HERE" in second.message
+
+
+@pytest.mark.wire
+def test_the_doctor_says_which_key_the_vault_lacks_and_leaves_the_store_alone(
+    shell: Shell, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upstream = "[{name: a, provider: openai, url: 'https://localhost', credential: vault:b}]"
+    places = Places(here / "chatelaine-data")
+    told = f"upstreams: {upstream}\n".replace("}]", ", allow_addresses: [127.0.0.0/8, '::1/128']}]")
+    (here / "chatelaine.yaml").write_text(told, encoding="utf-8")
+
+    def lacking() -> list[str]:
+        found = examine(shell, status=0)
+        return [one["fix"] for one in found if one["check"] == "upstream a" and one["level"] == "warn"]
+
+    assert lacking() == ["chatelaine keys provider put b"]
+    assert not places.root.exists()
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"sk-1\n")))
+    shell.do("keys", "provider", "put", "b")
+    before = places.store.stat().st_mtime_ns
+    assert lacking() == []
+    assert places.store.stat().st_mtime_ns == before
 
 
 @pytest.mark.wire

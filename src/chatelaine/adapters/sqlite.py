@@ -9,7 +9,7 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import fields
 from pathlib import Path
 from typing import TypeVar
@@ -96,6 +96,20 @@ def open_key_store(path: Path) -> "SqliteKeyStore":
             connection.close()
             raise
     return SqliteKeyStore(connection, path)
+
+
+def read_provider_key_names(path: Path) -> frozenset[str]:
+    """Return the names of a store's provider keys, changing nothing in its file.
+
+    Raises:
+        StoreCorrupt: the file is damaged, or is not ours.
+        StoreError: it cannot be opened.
+    """
+    with (
+        _told(path),
+        closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=_BUSY_SECONDS)) as connection,
+    ):
+        return frozenset(str(row[0]) for row in connection.execute("SELECT DISTINCT name FROM provider_key"))
 
 
 def _make_private(path: Path) -> None:
