@@ -10,6 +10,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -101,17 +102,25 @@ def test_the_providers_key_that_comes_later_is_used_without_a_restart(newcomer: 
             assert ask(newcomer, token) == 404
             assert newcomer.types("keys", "provider", "put", "openai", given="sk-1\n").returncode == 0
             newcomer.until(lambda: ask(newcomer, token) == 200)
-            assert newcomer.types("keys", "provider", "remove", "openai").returncode == 0
-            newcomer.until(lambda: ask(newcomer, token) == 404)
+            with ThreadPoolExecutor(1) as beside:
+                model.visits.clear()
+                waiting = beside.submit(ask, newcomer, token, deed="hold")
+                newcomer.until(lambda: model.visits)
+                assert newcomer.types("keys", "provider", "remove", "openai").returncode == 0
+                newcomer.until(lambda: ask(newcomer, token) == 404)
+                model.go_on.set()
+                assert waiting.result(10) == 200, "what was under way keeps the key it began with"
             assert newcomer.types("keys", "suspend", token.split("_")[2]).returncode == 0
             newcomer.until(lambda: ask(newcomer, token) == 401)
 
 
-def ask(newcomer: Newcomer, token: str) -> int:
+def ask(newcomer: Newcomer, token: str, *, deed: str = "whole") -> int:
     """Ask over TLS, trusting the gate's own certificate, and return the status."""
     context = ssl.create_default_context(cafile=str(newcomer.folder / "chatelaine-data" / "gate.crt"))
     asked = urllib.request.Request(
-        f"https://localhost:{newcomer.gate}{CHAT}", chat(), {"authorization": f"Bearer {token}"}
+        f"https://localhost:{newcomer.gate}{CHAT}",
+        chat(),
+        {"authorization": f"Bearer {token}", "x-test-do": deed},
     )
     try:
         with urllib.request.urlopen(asked, timeout=10, context=context) as reply:  # noqa: S310 - our own gate

@@ -14,7 +14,7 @@ from chatelaine.adapters.prices import load_prices
 from chatelaine.adapters.secret import read_secret
 from chatelaine.adapters.telemetry import Tally
 from chatelaine.adapters.tls import client_context, own_certificate, server_context
-from chatelaine.adapters.upstream import UpstreamPool, build_homes
+from chatelaine.adapters.upstream import Home, UpstreamPool, build_homes
 from chatelaine.app.wire import CLOCK, ENTROPY, Places, hash_key, tls_names
 from chatelaine.catalog import Provider
 from chatelaine.core.exchange.asking import Hasher
@@ -101,6 +101,8 @@ class GateWorks:
         self._routes = RouteTable(provider.card for provider in catalog.values())
         self._hasher = Hasher(hash_key(places))
         self._secrets: Mapping[ProviderKeyName, bytes] = {}
+        self._homes: dict[UpstreamName, Home] = {}
+        self._gone: dict[UpstreamName, Home] = {}
         self._context: SSLContext | None = None
         self._draw = draw_ids()
         self.roster = roster
@@ -190,8 +192,13 @@ class GateWorks:
             credential=self._credential,
             context=lambda upstream: client_context(upstream.ca_file),
         )
-        self.pool.replace(homes)
-        self.rota.replace({upstream.name: upstream.weight for upstream in usable})
+        # Exchanges under way still name upstreams that are gone for new ones.
+        busy = {name: home for name, home in self._gone.items() if home.alive}
+        self._gone = {name: home for name, home in (busy | self._homes).items() if name not in homes}
+        self._homes = homes
+        kept = self._gone | homes
+        self.pool.replace(kept)
+        self.rota.replace({name: home.settings.weight for name, home in kept.items()})
 
     def _secret_of(self, upstream: UpstreamSettings) -> bytes:
         if upstream.credential is None:
