@@ -98,9 +98,9 @@ ONE_FAULT = [
     ("keys: {kek: 'command: '}", "1:13", "a secret does not stand in settings", ""),
     ("storage: {directory: sk-abcDEF123456}", "1:22", "looks like a credential", "name where one is"),
     # Files that are no settings
-    ("gate: {a: b", "1:12", "expected ',' or '}'", "YAML"),
+    ("gate: {a: b", "1:12", "expected ',' or '}'", "close what opens in line 1"),
     ("gate:\n\t- x", "2:1", "found character", "YAML"),
-    ("gate: 'a", None, "found unexpected end", "YAML"),
+    ("gate: 'a", None, "found unexpected end", "close what opens in line 1"),
     ("a: 1\n---\nb: 2", "2:1", "but found another document", "YAML"),
     ("gate: &x {port: 1}", "1:7", "anchors and aliases are not read", "write the value out"),
     ("gate: *x", "1:7", "anchors and aliases are not read", ""),
