@@ -71,12 +71,19 @@ class Tally:
                 self._histogram(held.metric, held.labels).merge(held)
 
     def _count(self, metric: str, labels: Labels) -> "_Count":
-        known = bound(METRICS[metric], labels, self._values)
-        return self._counters[metric].setdefault(known, _Count())
+        series = self._counters[metric]
+        held = series.get(labels)
+        if held is None:
+            held = series.setdefault(bound(METRICS[metric], labels, self._values), _Count())
+        return held
 
     def _histogram(self, metric: str, labels: Labels) -> "_Histogram":
-        known = bound(METRICS[metric], labels, self._values)
-        return self._histograms[metric].setdefault(known, _Histogram(METRICS[metric].buckets))
+        series = self._histograms[metric]
+        held = series.get(labels)
+        if held is None:
+            known = bound(METRICS[metric], labels, self._values)
+            held = series.setdefault(known, _Histogram(METRICS[metric].buckets))
+        return held
 
 
 class _Count:

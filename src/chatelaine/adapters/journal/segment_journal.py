@@ -9,7 +9,6 @@ at the start of the next one, and a reader takes it from there.
 """
 
 import asyncio
-import os
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -20,7 +19,7 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import Final, Protocol
 
-from chatelaine.adapters.journal.writer import SegmentWriter
+from chatelaine.adapters.journal.writer import SegmentWriter, unusable
 from chatelaine.core.codec import encode
 from chatelaine.core.journal import carry, frame
 from chatelaine.model.error import JournalError, JournalUnavailable
@@ -41,6 +40,9 @@ _LOAD: Final = 8
 
 _RETRY: Final = 1.0
 """Seconds between attempts to begin a new segment after a failure."""
+
+_ALONE: Final = SECOND // 5000
+"""Nanoseconds after the last write from which on nobody else is expected in the same round of the loop."""
 
 _LOOK: Final = SECOND // 4
 """Nanoseconds between looks at the age and the whereabouts of the present segment."""
@@ -111,11 +113,11 @@ class SegmentJournal:
         self._due = self._timed = self._closed = self._usable = False
         self._failure = ""
         self._failed_at = self._unwritten = 0
-        self._begun = self._looked = clock.elapsed()
+        self._begun = self._looked = self._written_at = clock.elapsed()
         try:
             self._writer = SegmentWriter(directory, worker)
         except OSError as error:
-            raise JournalUnavailable(_told(directory, error), hint=_hint(error)) from error
+            raise unusable(directory, error) from error
         self._open: dict[ExchangeId, ExchangeOpened | OpenExchange] = {
             one.exchange: one for one in self._writer.left_open
         }
@@ -179,7 +181,10 @@ class SegmentJournal:
             self._loop.call_soon(partial(call, False))
             return
         self._group.calls.append(call)
-        if not self._due:
+        alone = not self._fsync and self._clock.elapsed() - self._written_at > _ALONE
+        if alone and not self._due:
+            self._write()
+        elif not self._due:
             self._due = True
             self._loop.call_soon(self._fall_due)
 
@@ -255,7 +260,7 @@ class SegmentJournal:
                 self._loop.call_soon(partial(self._tell, iter(rest), durable=durable))
 
     def _look(self) -> None:
-        now = self._clock.elapsed()
+        self._written_at = now = self._clock.elapsed()
         if now - self._looked < _LOOK:
             return
         self._looked = now
@@ -383,13 +388,3 @@ class SegmentJournal:
         detail = f"after {lasted:.1f} s; {refused} records were refused meanwhile"
         by = f"worker {self._worker}"
         self.append(AdminActed(self._clock.now(), "journal.recover", by, "recovered", detail))
-
-
-def _told(directory: Path, error: OSError) -> str:
-    return f"the journal in {directory} cannot be written: {error.strerror or error}"
-
-
-def _hint(error: OSError) -> str:
-    if error.errno == ENOSPC:
-        return "free space on its disk"
-    return f"let user {os.getuid()} write there, or set storage.directory to another place"

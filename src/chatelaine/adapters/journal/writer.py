@@ -3,12 +3,13 @@
 import os
 from collections.abc import Iterable
 from contextlib import suppress
-from errno import EIO
+from errno import EIO, ENOSPC
 from pathlib import Path
 
 from chatelaine.adapters.journal.place import JournalLock, newest_sequence, segment_path, sync_directory
 from chatelaine.adapters.journal.reader import read_left_open
 from chatelaine.core.journal import first_frame, header
+from chatelaine.model.error import JournalUnavailable
 from chatelaine.model.journal import OpenExchange, Position, SegmentHeader
 from chatelaine.model.words import Instant, WorkerNumber
 
@@ -127,3 +128,14 @@ def _write(file: int, data: bytes) -> None:
         if count == 0:
             raise OSError(EIO, os.strerror(EIO))
         rest = rest[count:]
+
+
+def unusable(directory: Path, error: OSError) -> JournalUnavailable:
+    """Return the error that says why a directory takes no journal."""
+    full = error.errno == ENOSPC
+    return JournalUnavailable(
+        f"the journal in {directory} cannot be written: {error.strerror or error}",
+        hint="free space on its disk"
+        if full
+        else f"let user {os.getuid()} write there, or set storage.directory to another place",
+    )

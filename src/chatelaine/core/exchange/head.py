@@ -6,7 +6,6 @@ where a credential may stand, and what must never travel further.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 from chatelaine.model.error import WireError
 
@@ -19,25 +18,54 @@ CREDENTIAL_CONFLICT = "credential_conflict"
 """The clause of our own that two different credentials break (they would confuse whom to charge)."""
 
 
-class Head(NamedTuple):
-    """A request head as the gate uses it."""
+class Head:
+    """A request head as the gate uses it; nobody changes one."""
 
-    method: bytes
-    target: bytes
-    """Origin form, with any ``key`` parameter taken out."""
-    version: str
-    pairs: Pairs
-    credential: bytes | None
-    length: int | None
-    """Bytes of the body as declared; None where it is chunked or there is none."""
-    chunked: bool
-    keep_alive: bool
-    expects_continue: bool
-    upgrade: bytes
-    """The protocol to switch to, lower case; empty where none is asked for."""
-    content_type: bytes
-    passed: bytes
-    """Header lines for the upstream."""
+    __slots__ = (
+        "chunked",
+        "content_type",
+        "credential",
+        "expects_continue",
+        "keep_alive",
+        "length",
+        "method",
+        "pairs",
+        "passed",
+        "target",
+        "upgrade",
+        "version",
+    )
+
+    def __init__(self, method: bytes, target: bytes, version: str, pairs: Pairs) -> None:
+        """Make a head that says no more than this: what can be recorded of a broken one."""
+        self.method = method
+        self.target = target
+        """Origin form, with any ``key`` parameter taken out."""
+        self.version = version
+        self.pairs = pairs
+        self.credential: bytes | None = None
+        self.length: int | None = None
+        """Bytes of the body as declared; None where it is chunked or there is none."""
+        self.chunked = False
+        self.keep_alive = False
+        self.expects_continue = False
+        self.upgrade = b""
+        """The protocol to switch to, lower case; empty where none is asked for."""
+        self.content_type = b""
+        self.passed = b""
+        """Header lines for the upstream."""
+
+    def of_length(self, length: int, pairs: Pairs) -> "Head":
+        """Return a head that differs in its body's length alone."""
+        head = Head(self.method, self.target, self.version, pairs)
+        head.credential = self.credential
+        head.length = length
+        head.keep_alive = self.keep_alive
+        head.expects_continue = self.expects_continue
+        head.upgrade = self.upgrade
+        head.content_type = self.content_type
+        head.passed = self.passed
+        return head
 
 
 class _Special:
@@ -203,21 +231,17 @@ def read_head(method: bytes, target: bytes, version: str, pairs: Pairs) -> Head:
     tokens = special.tokens
     upgrade = special.upgrade if b"upgrade" in tokens else b""
     nominated = tokens - _HOP_TOKENS if tokens else tokens
-    return Head(
-        method,
-        target,
-        version,
-        pairs,
-        special.credentials[0] if special.credentials else None,
-        special.length,
-        special.chunked,
-        # A connection that was to speak another protocol serves no further request, switched or not.
-        not upgrade and b"close" not in tokens and (version == "1.1" or b"keep-alive" in tokens),
-        special.expects and version == "1.1",
-        upgrade,
-        special.content_type,
-        b"".join(_without(passed, nominated) if nominated else passed),
-    )
+    head = Head(method, target, version, pairs)
+    head.credential = special.credentials[0] if special.credentials else None
+    head.length = special.length
+    head.chunked = special.chunked
+    # A connection that was to speak another protocol serves no further request, switched or not.
+    head.keep_alive = not upgrade and b"close" not in tokens and (version == "1.1" or b"keep-alive" in tokens)
+    head.expects_continue = special.expects and version == "1.1"
+    head.upgrade = upgrade
+    head.content_type = special.content_type
+    head.passed = b"".join(_without(passed, nominated) if nominated else passed)
+    return head
 
 
 class HeadReader:
@@ -241,7 +265,7 @@ class HeadReader:
             if pairs == last.pairs:
                 return last
             if self._differs_in_length(pairs, last.pairs):
-                head = last._replace(length=int(pairs[self._length_at][1]), pairs=pairs)
+                head = last.of_length(int(pairs[self._length_at][1]), pairs)
                 self._last = head
                 return head
         self._last = None

@@ -91,7 +91,7 @@ def read_reply(body: bytes) -> Served:
         label(told.id, most=MOST_ID),
         _finish(choices) or label(told.status),
         read_error(told.error) if told.error is not None else "",
-        _filters(told, choices) if b"filter" in body else (),
+        _filters(told, choices),
         written,
     )
 
@@ -114,7 +114,7 @@ def read_event(data: bytes, name: str) -> Served | None:
         label(told.id, most=MOST_ID) if choices else "",
         _finish(choices),
         read_error(told.error) if told.error is not None else "",
-        _filters(told, choices) if b"filter" in data else (),
+        _filters(told, choices),
         _written(told, choices),
     )
 
@@ -232,13 +232,16 @@ def read_error(told: object) -> str:
 
 def _filters(told: OpenAIBare, choices: list[Choice]) -> Filters:
     """Return Azure's filter results that are not harmless, of prompt, choices and error."""
+    results = [
+        choice.content_filter_results for choice in choices if choice.content_filter_results is not None
+    ]
     prompts = told.prompt_filter_results
-    results: list[object] = [choice.content_filter_results for choice in choices]
     if isinstance(prompts, list):
         results += [member(prompt, "content_filter_results") for prompt in prompts]
-    results.append(member(member(told.error, "innererror"), "content_filter_result"))
-    results.append(member(told.error, "content_filter_result"))
-    return gather(*(_verdicts(members(result)) for result in results))
+    if told.error is not None:
+        results.append(member(member(told.error, "innererror"), "content_filter_result"))
+        results.append(member(told.error, "content_filter_result"))
+    return gather(*(_verdicts(members(result)) for result in results)) if results else ()
 
 
 def _verdicts(results: Object) -> Filters:

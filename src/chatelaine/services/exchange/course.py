@@ -8,7 +8,7 @@ from typing import Final
 from chatelaine.core.exchange.head import Head, write_head
 from chatelaine.core.exchange.refusal import refusal
 from chatelaine.core.exchange.reply import find_header, write_answer
-from chatelaine.core.exchange.table import Command, Input, State
+from chatelaine.core.exchange.table import STEPS, Command, Input, State
 from chatelaine.core.metric import REQUESTS, UPSTREAM_ERRORS
 from chatelaine.model.error import JournalUnavailable, UpstreamError
 from chatelaine.model.event import ExchangeEnded, ExchangeOpened, ExchangeRefused
@@ -357,3 +357,22 @@ DO: Final[dict[Command, Callable[[Course], None]]] = {
     Command.REFUSE: Course.record_refusal,
 }
 """How each command of the table is carried out."""
+
+
+class Move:
+    """One entry of the table, made ready: the state it leads to, and what is then called."""
+
+    __slots__ = ("calls", "final", "state")
+
+    def __init__(self, state: State, commands: tuple[Command, ...]) -> None:
+        self.state = state
+        self.calls = tuple(DO[command] for command in commands)
+        self.final = state in _FINAL
+
+
+_FINAL: Final = frozenset({State.REFUSED, State.ENDED})
+
+MOVES: Final = tuple(
+    tuple(Move(step.state, step.commands) if step is not None else None for step in row) for row in STEPS
+)
+"""The exchange's table by state and input; None where it says that this cannot happen."""

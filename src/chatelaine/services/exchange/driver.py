@@ -4,12 +4,12 @@ from typing import Final
 
 from chatelaine.core.exchange.refusal import broken_clause, refusal
 from chatelaine.core.exchange.reply import CONTINUE, find_header
-from chatelaine.core.exchange.table import STEPS, Input, State
+from chatelaine.core.exchange.table import Input, State
 from chatelaine.core.metric import UPSTREAM_ERRORS
 from chatelaine.model.error import WireError
 from chatelaine.model.exchange import EndReason, RefusalReason, ReplyHead, RouteMatch
 from chatelaine.model.words import SECOND
-from chatelaine.services.exchange.course import DO, Course
+from chatelaine.services.exchange.course import MOVES, Course
 from chatelaine.services.exchange.intake import Intake
 from chatelaine.services.exchange.relay import SecretStraddled
 
@@ -17,10 +17,12 @@ _EARLY_CHALLENGE: Final = 64 * 1024
 """A body larger than this is not taken before its credential is found good."""
 _FIRST_SERVER_FAULT: Final = 500
 _RETRY_LATER: Final = frozenset({429, 503})
-_FINAL: Final = frozenset({State.REFUSED, State.ENDED})
+_RECEIVING: Final = State.RECEIVING
+_REFUSED: Final = State.REFUSED
+_ENDED: Final = State.ENDED
 _PASSING: Final = frozenset({State.RELAYING, State.TUNNELLING})
 
-_ENDS: Final[dict[Input, tuple[EndReason, RefusalReason]]] = {
+_TOLD: Final = {
     Input.REPLY_ENDED: (EndReason.COMPLETED, RefusalReason.INTERNAL),
     Input.UNDURABLE: (EndReason.UNDURABLE, RefusalReason.JOURNAL_UNAVAILABLE),
     Input.UNREACHABLE: (EndReason.UPSTREAM_CONNECT, RefusalReason.UPSTREAM_CONNECT),
@@ -31,6 +33,7 @@ _ENDS: Final[dict[Input, tuple[EndReason, RefusalReason]]] = {
     Input.CUT: (EndReason.KEY_CUT, RefusalReason.KEY_SUSPENDED),
 }
 """How each input ends an exchange, and what the caller is told where it can still be told."""
+_ENDS: Final = {given: (end, refusal(told)) for given, (end, told) in _TOLD.items()}
 
 _CUTS: Final = {
     EndReason.KEY_CUT: RefusalReason.KEY_SUSPENDED,
@@ -47,7 +50,7 @@ class Exchange(Course):
     @property
     def over(self) -> bool:
         """Whether the exchange is recorded and nothing more can happen to it."""
-        return self.state in _FINAL
+        return self.state is _ENDED or self.state is _REFUSED
 
     # From the caller.
 
@@ -98,14 +101,14 @@ class Exchange(Course):
         """Take the next bytes of the request's body."""
         self.moved = True
         intake = self.intake
-        if intake is None or self.state in _FINAL:
+        if intake is None or self.over:
             return
         try:
             intake.take(chunk)
         except WireError as fault:
             self.malformed(fault.message, reason=broken_clause(fault.clause))
             return
-        if self.state is State.RECEIVING:
+        if self.state is _RECEIVING:
             if intake.decidable:
                 self._decide()
         else:
@@ -114,10 +117,10 @@ class Exchange(Course):
     def body_ended(self) -> None:
         """Take the news that the request has come whole."""
         intake = self.intake
-        if intake is None or self.state in _FINAL:
+        if intake is None or self.over:
             return
         intake.complete = True
-        if self.state is State.RECEIVING:
+        if self.state is _RECEIVING:
             self._decide()
         else:
             self._pass_upload(intake)
@@ -130,22 +133,22 @@ class Exchange(Course):
 
     def refuse(self, reason: RefusalReason, detail: str = "") -> None:
         """Refuse the exchange; it has not been decided yet."""
-        if self.state is State.RECEIVING:
+        if self.state is _RECEIVING:
             self.refusal = refusal(reason)
             self.detail = detail
             self.step(Input.REFUSE)
 
     def malformed(self, detail: str, *, reason: RefusalReason = RefusalReason.MALFORMED_REQUEST) -> None:
         """Take the news that the rest of the request cannot be understood or is too large."""
-        if self.state is State.RECEIVING:
+        if self.state is _RECEIVING:
             self.refuse(reason, detail)
-        elif self.state not in _FINAL:
+        elif not self.over:
             self.caller_left()
             self.line.abort()
 
     def caller_left(self) -> None:
         """Take the news that the caller's connection is gone."""
-        if self.state not in _FINAL:
+        if not self.over:
             self.step(Input.CALLER_LEFT)
 
     def from_tunnel(self, data: bytes) -> None:
@@ -156,7 +159,7 @@ class Exchange(Course):
 
     def cut_off(self, why: EndReason = EndReason.KEY_CUT) -> None:
         """Break the exchange off: its key may not be used, its budget is used up, or we are closing."""
-        if self.state not in _FINAL:
+        if not self.over:
             self.end = why
             self.refusal = refusal(_CUTS[why])
             self.step(Input.CUT)
@@ -178,7 +181,7 @@ class Exchange(Course):
             return
         waited, times = now - self.waiting_since, self.room.timeouts
         state = self.state
-        if state is State.RECEIVING and waited > times.body.total_seconds() * SECOND:
+        if state is _RECEIVING and waited > times.body.total_seconds() * SECOND:
             self.refusal = refusal(RefusalReason.BODY_TIMEOUT)
             self.step(Input.CALLER_SLOW)
         elif state is State.SENDING and waited > times.upstream_first_byte.total_seconds() * SECOND:
@@ -210,7 +213,7 @@ class Exchange(Course):
             # Its connection may be another's by now: it is not to be paused because this caller is slow.
             self.upstream = None
         relay = self.relay
-        if relay is None or self.state in _FINAL:
+        if relay is None or self.over:
             return
         try:
             if self.state is State.TUNNELLING:
@@ -255,7 +258,7 @@ class Exchange(Course):
     def upstream_lost(self, detail: str) -> None:
         """Take the news that the upstream's connection broke."""
         self.upstream = None
-        if self.state not in _FINAL:
+        if not self.over:
             self.detail = detail
             if self.target is not None:
                 self.room.rota.failed(self.target, self.room.clock.elapsed())
@@ -272,16 +275,15 @@ class Exchange(Course):
 
     def step(self, given: Input) -> None:
         """Take an input of the table, and carry out what it says."""
-        transition = STEPS[self.state][given]
-        if transition is None:
+        move = MOVES[self.state][given]
+        if move is None:
             raise AssertionError(f"exchange: {given.name} cannot happen in {self.state.name}")
-        self.state = transition.state
-        if transition.state is State.ENDED and given is not Input.CUT:
-            self.end, told = _ENDS[given]
-            self.refusal = refusal(told)
-        for command in transition.commands:
-            DO[command](self)
-        if transition.state in _FINAL:
+        self.state = move.state
+        if move.final and move.state is _ENDED and given is not Input.CUT:
+            self.end, self.refusal = _ENDS[given]
+        for call in move.calls:
+            call(self)
+        if move.final:
             self.line.exchange_over(keep=self._reusable(given))
 
     def _reusable(self, given: Input) -> bool:

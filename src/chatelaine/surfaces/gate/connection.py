@@ -2,7 +2,6 @@
 
 import asyncio
 from collections import deque
-from dataclasses import dataclass, field
 from ssl import SSLObject
 from typing import Final, cast
 
@@ -22,20 +21,22 @@ _LINGER: Final = 2 * SECOND
 """How long a refused body is read and thrown away, so that the answer is not lost to a reset."""
 
 
-@dataclass(slots=True)
 class _Message:
     """A request as it is parsed: what stands before its body, and the body while it waits its turn."""
 
-    method: bytes
-    target: bytes
-    version: str
-    pairs: Pairs
-    chunks: list[bytes] = field(default_factory=list)
-    complete: bool = False
-    refusal: tuple[RefusalReason, str] | None = None
-    """Why it is refused whatever its head says, and the detail for the analyst."""
-    fault: str = ""
-    """Why its body cannot be understood, where that was found before its turn came."""
+    __slots__ = ("chunks", "complete", "fault", "method", "pairs", "refusal", "target", "version")
+
+    def __init__(self, method: bytes, target: bytes, version: str, pairs: Pairs) -> None:
+        self.method = method
+        self.target = target
+        self.version = version
+        self.pairs = pairs
+        self.chunks: list[bytes] = []
+        self.complete = False
+        self.refusal: tuple[RefusalReason, str] | None = None
+        """Why it is refused whatever its head says, and the detail for the analyst."""
+        self.fault = ""
+        """Why its body cannot be understood, where that was found before its turn came."""
 
 
 class CallerConnection(asyncio.Protocol):
@@ -238,7 +239,7 @@ class CallerConnection(asyncio.Protocol):
         try:
             head = self._heads.read(message.method, message.target, message.version, message.pairs)
         except WireError as fault:
-            head = _bare(message)
+            head = Head(message.method, message.target, message.version, message.pairs)
             told = told or (broken_clause(fault.clause), f"{fault.clause}: {fault.message}")
         exchange = gate.exchange(self, self._client(message.pairs, message.version), head)
         self._exchange = exchange
@@ -258,7 +259,8 @@ class CallerConnection(asyncio.Protocol):
         message = self._message
         if message is None:
             self._in_head = False
-            message = _Message(b"", self._target[:2048], "1.1", self._pairs, refusal=(reason, detail))
+            message = _Message(b"", self._target[:2048], "1.1", self._pairs)
+            message.refusal = reason, detail
             self._take_turn(message)
         elif self._waiting and self._waiting[-1] is message:
             message.fault = detail
@@ -371,24 +373,6 @@ class CallerConnection(asyncio.Protocol):
         """Close the connection if nothing is under way: the gate is draining."""
         if self.idle:
             self._close_soon()
-
-
-def _bare(message: _Message) -> Head:
-    """Return a head that says no more than what can be recorded of a broken one."""
-    return Head(
-        method=message.method,
-        target=message.target,
-        version=message.version,
-        pairs=message.pairs,
-        credential=None,
-        length=None,
-        chunked=False,
-        keep_alive=False,
-        expects_continue=False,
-        upgrade=b"",
-        content_type=b"",
-        passed=b"",
-    )
 
 
 def _size(message: _Message) -> int:
