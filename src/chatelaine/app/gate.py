@@ -15,6 +15,7 @@ from chatelaine.adapters.secret import read_secret
 from chatelaine.adapters.telemetry import Tally
 from chatelaine.adapters.tls import client_context, own_certificate, server_context
 from chatelaine.adapters.upstream import Home, UpstreamPool, build_homes
+from chatelaine.app.captures import WorkerCapture
 from chatelaine.app.wire import CLOCK, ENTROPY, Places, hash_key, tls_names
 from chatelaine.catalog import Provider
 from chatelaine.core.exchange.asking import Hasher
@@ -110,6 +111,7 @@ class GateWorks:
         self.pool = UpstreamPool({})
         self.rota = Rota({})
         self.tally = Tally({})
+        self.capture = WorkerCapture(places, worker)
 
     def open(self, settings: Settings, journal: Journal, meter: Meter, used: Callable[[KeyId], None]) -> Gate:
         """Return the gate, ready to take connections.
@@ -117,6 +119,7 @@ class GateWorks:
         Raises:
             SettingsError, TableError, SecretUnreadable: what the settings name cannot be used.
         """
+        self.capture.change(settings)
         self.tally = Tally(self._label_values(settings))
         self._journal, self._meter, self._used = journal, meter, used
         self._room = self._build_room(settings)
@@ -141,6 +144,7 @@ class GateWorks:
         Raises:
             SettingsError, TableError, SecretUnreadable: nothing is taken over.
         """
+        self.capture.change(settings)
         room, (desk, addresses) = self._build_room(settings), self._build_desk(settings)
         self._open_pool(settings)
         self.renew_certificate(settings)
@@ -232,6 +236,7 @@ class GateWorks:
             policy=_POLICY,
             clock=CLOCK,
             journal=self._journal,
+            capture=self.capture,
             meter=self._meter,
             telemetry=self.tally,
             upstreams=self.pool,

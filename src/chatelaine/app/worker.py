@@ -96,6 +96,7 @@ class Worker:
         for chore in chores:
             chore.cancel()
         self._works.pool.close()
+        self._works.capture.close()
         journal.close()
         linking.cancel()
         meter.close()
@@ -203,6 +204,7 @@ class Worker:
         while True:
             await asyncio.sleep(_TICK)
             gate.tick()
+            self._works.capture.tell(tally)
             tally.show(CONNECTIONS, value=len(gate.connections))
             tally.show(IN_FLIGHT, value=len(self._works.live))
             tally.show(JOURNAL_AVAILABLE, value=float(journal.available))

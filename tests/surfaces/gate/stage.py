@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+from chatelaine.adapters.capture import MemoryCapture
 from chatelaine.adapters.clock import ManualClock
 from chatelaine.adapters.geo import AddressTables
 from chatelaine.adapters.memory_journal import MemoryJournal
@@ -30,7 +31,7 @@ from chatelaine.core.stream.select import tap_for
 from chatelaine.model.event import Event, ExchangeEnded, ExchangeRefused
 from chatelaine.model.exchange import Greeting, RouteMatch, UpstreamAddress
 from chatelaine.model.key import Grant, KeyState, VirtualKey
-from chatelaine.model.settings import AddressSettings, SizeLimits, Timeouts, UpstreamSettings
+from chatelaine.model.settings import AddressSettings, CaptureSettings, SizeLimits, Timeouts, UpstreamSettings
 from chatelaine.model.words import (
     AppName,
     ExchangeId,
@@ -205,6 +206,7 @@ class Stage:
     ) -> None:
         self.clock = ManualClock()
         self.journal = MemoryJournal()
+        self.capture = MemoryCapture(CaptureSettings(), self.clock)
         self.meter = MemoryMeter()
         self.upstream = Upstream()
         self.tally = Tally({})
@@ -236,8 +238,9 @@ class Stage:
         )  # fmt: skip
         ids = itertools.count()
         return Room(
-            worker=WorkerNumber(1), policy="test", clock=self.clock, journal=self.journal, meter=self.meter,
-            telemetry=self.tally, upstreams=self.upstream, rota=Rota({UP: 1}),
+            worker=WorkerNumber(1), policy="test", clock=self.clock, journal=self.journal,
+            capture=self.capture, meter=self.meter, telemetry=self.tally,
+            upstreams=self.upstream, rota=Rota({UP: 1}),
             decider=Judge(tables, self.meter, Hasher(b"k" * 32)), match=match,
             answer=lambda provider, told, exchange: CATALOG[provider or OPENAI].refuse(told, exchange),
             tap=lambda route, kind: tap_for(kind, route.grammar, websocket=route.websocket), cost=cost,

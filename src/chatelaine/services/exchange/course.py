@@ -10,6 +10,7 @@ from chatelaine.core.exchange.refusal import refusal
 from chatelaine.core.exchange.reply import find_header, write_answer
 from chatelaine.core.exchange.table import STEPS, Command, Input, State
 from chatelaine.core.metric import REQUESTS, UPSTREAM_ERRORS
+from chatelaine.model.capture import Part
 from chatelaine.model.error import JournalUnavailable, UpstreamError
 from chatelaine.model.event import ExchangeEnded, ExchangeOpened, ExchangeRefused
 from chatelaine.model.exchange import (
@@ -24,7 +25,7 @@ from chatelaine.model.exchange import (
 from chatelaine.model.limit import Charge
 from chatelaine.model.policy import Decision, Terms
 from chatelaine.model.words import NEVER, UpstreamName
-from chatelaine.ports import CallerLine, UpstreamLine
+from chatelaine.ports import CallerLine, Recording, UpstreamLine
 from chatelaine.services.exchange.intake import Intake
 from chatelaine.services.exchange.reckoning import UNUSED, append, count_end, reckon
 from chatelaine.services.exchange.relay import Relay
@@ -50,6 +51,7 @@ class Course(ABC):
         "line",
         "moved",
         "reckoned",
+        "recording",
         "refusal",
         "relay",
         "room",
@@ -84,6 +86,7 @@ class Course(ABC):
         self.relay: Relay | None = None
         self.first_byte_us = -1
         self.reckoned = UNUSED
+        self.recording: Recording | None = None
         self.asked_at = NEVER
         """When the decision was asked for: the instant of the reservation."""
 
@@ -152,6 +155,7 @@ class Course(ABC):
             raise AssertionError("exchange: opened undecided")
         if decision.caller.key is not None:
             room.live.add(decision.caller.key, self)
+        self.recording = room.capture.begin(self.id, decision.caller)
         opened = ExchangeOpened(
             room.clock.now(),
             self.id,
@@ -222,7 +226,14 @@ class Course(ABC):
             self.head, path=place.path, host=place.host, credential=place.credential, body=framing
         )
         intake.flowing = True
-        upstream.send(head + intake.drain())
+        upstream.send(head + self.drained(intake))
+
+    def drained(self, intake: Intake) -> bytes:
+        """Return what has come of the request as it goes upstream; it is kept where that is asked for."""
+        data = intake.drain()
+        if self.recording is not None:
+            self.recording.add(Part.REQUEST, data)
+        return intake.framed(data)
 
     def start_reply(self) -> None:
         """Prepare the reply's way to the caller."""
@@ -236,14 +247,16 @@ class Course(ABC):
         if self.heard is not None:
             relay.start_tunnel(self.heard, self.id)
         if self.intake is not None and self.upstream is not None:
-            self.upstream.send(self.intake.drain())
+            self.upstream.send(self.drained(self.intake))
 
     def _new_relay(self) -> Relay:
         if self.heard is None or self.route is None or self.target is None:
             raise AssertionError("exchange: a reply before its head")
         tap = self.room.tap(self.route, find_header(self.heard, b"content-type").decode("latin-1"))
         secret = self.room.upstreams.address(self.target).secret
-        return Relay(self.line, tap, secret, outrun=self.terms.reserved.output_tokens)
+        relay = Relay(self.line, tap, secret, outrun=self.terms.reserved.output_tokens)
+        relay.recording = self.recording
+        return relay
 
     def cancel(self) -> None:
         """Drop the upstream at once, connected or not."""
@@ -313,6 +326,8 @@ class Course(ABC):
             slot=self.terms.slot,
         )
         append(room, ended)
+        if self.recording is not None:
+            self.recording.end()
         count_end(room, route, ended)
 
     def _told_status(self) -> int:

@@ -6,6 +6,7 @@ from chatelaine.core.exchange.refusal import broken_clause, refusal
 from chatelaine.core.exchange.reply import CONTINUE, find_header
 from chatelaine.core.exchange.table import Input, State
 from chatelaine.core.metric import UPSTREAM_ERRORS
+from chatelaine.model.capture import Part
 from chatelaine.model.error import WireError
 from chatelaine.model.exchange import EndReason, RefusalReason, ReplyHead, RouteMatch
 from chatelaine.model.words import SECOND
@@ -127,7 +128,7 @@ class Exchange(Course):
 
     def _pass_upload(self, intake: Intake) -> None:
         if intake.flowing and self.upstream is not None:
-            data = intake.drain()
+            data = self.drained(intake)
             if data:
                 self.upstream.send(data)
 
@@ -155,6 +156,8 @@ class Exchange(Course):
         """Pass bytes of a tunnel on to the upstream."""
         self.moved = True
         if self.upstream is not None and self.state is State.TUNNELLING:
+            if self.recording is not None:
+                self.recording.add(Part.REQUEST, data)
             self.upstream.send(data)
 
     def cut_off(self, why: EndReason = EndReason.KEY_CUT) -> None:

@@ -85,9 +85,12 @@ class Intake:
         return b"content-length: %d\r\n" % head.length if head.length is not None else b""
 
     def drain(self) -> bytes:
-        """Return what is held, framed for the upstream, and hold it no longer."""
+        """Return what is held, and hold it no longer."""
         chunks, self._chunks, self._held = self._chunks, [], 0
-        data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+    def framed(self, data: bytes) -> bytes:
+        """Return what was drained as it goes upstream."""
         if not (self._upload and self._chunked):
             return data
         framed = b"%x\r\n%b\r\n" % (len(data), data) if data else b""

@@ -8,9 +8,10 @@ from chatelaine.core.exchange.reply import (
     relay_head,
     upstream_id,
 )
+from chatelaine.model.capture import Part
 from chatelaine.model.exchange import ReplyHead
 from chatelaine.model.words import ExchangeId
-from chatelaine.ports import CallerLine
+from chatelaine.ports import CallerLine, Recording
 from chatelaine.services.exchange.room import Tap
 
 _STARS = b"*" * 4096
@@ -32,6 +33,7 @@ class Relay:
         "_silent",
         "_tail",
         "keep",
+        "recording",
         "reply_bytes",
         "tap",
         "told",
@@ -45,6 +47,8 @@ class Relay:
         self._chunked = False
         self._silent = False
         self._outrun = outrun
+        self.recording: Recording | None = None
+        """Keeps what passes, where that is asked for."""
         self.tap = tap
         self.keep = True
         """Whether the caller's connection can serve another exchange after this reply."""
@@ -93,6 +97,8 @@ class Relay:
                 data = self._without_secret(data)
             self.reply_bytes += len(data)
             self.tap.feed(data)
+            if self.recording is not None:
+                self.recording.add(Part.REPLY, data)
             if self._chunked:
                 out += b"%x\r\n%b\r\n" % (len(data), data)
             else:
@@ -106,6 +112,8 @@ class Relay:
         """Send bytes of a tunnel to the caller."""
         self.reply_bytes += len(data)
         self.tap.feed(data)
+        if self.recording is not None:
+            self.recording.add(Part.REPLY, data)
         self._line.write(data)
 
     def _without_secret(self, data: bytes) -> bytes:

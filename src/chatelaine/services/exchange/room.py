@@ -18,7 +18,7 @@ from chatelaine.model.price import ModelPrice
 from chatelaine.model.provider import RefusedReply
 from chatelaine.model.settings import SizeLimits, Timeouts
 from chatelaine.model.words import ExchangeId, Instant, KeyId, NanoUsd, ProviderId, WorkerNumber
-from chatelaine.ports import Clock, Journal, Meter, Series, Telemetry, Upstreams
+from chatelaine.ports import Capture, Clock, Journal, Meter, Series, Telemetry, Upstreams
 from chatelaine.services.exchange.rota import Rota
 
 
@@ -88,6 +88,7 @@ class Room:
     policy: str
     clock: Clock
     journal: Journal
+    capture: Capture
     meter: Meter
     telemetry: Telemetry
     upstreams: Upstreams
