@@ -80,6 +80,11 @@ class Asking(Protocol):
         ...
 
     @property
+    def most_bytes(self) -> int:
+        """The size the body may have at most."""
+        ...
+
+    @property
     def now(self) -> Instant:
         """When it is asked."""
         ...
@@ -156,7 +161,7 @@ class Judge:
         if not targets:
             return _no(key.caller, asked, RefusalReason.UPSTREAM_NOT_GRANTED)
         price = tables.price(asked.model, asked.operation)
-        reserved = tables.worst_case(price, asked.operation, shape, asked.body_bytes)
+        reserved = tables.worst_case(price, asked.operation, shape, question.most_bytes)
         slot = key.key.slot
         short = self._meter.reserve(slot, key.allowance, reserved, question.now)
         if short is not None:

@@ -27,7 +27,7 @@ from chatelaine.model.policy import Decision, Terms
 from chatelaine.model.words import NEVER, UpstreamName
 from chatelaine.ports import CallerLine, Recording, UpstreamLine
 from chatelaine.services.exchange.intake import Intake
-from chatelaine.services.exchange.reckoning import UNUSED, append, count_end, reckon
+from chatelaine.services.exchange.reckoning import UNUSED, Spending, append, count_end, reckon
 from chatelaine.services.exchange.relay import Relay
 from chatelaine.services.exchange.room import Question, Room
 
@@ -134,15 +134,17 @@ class Course(ABC):
 
     def question(self) -> Question:
         """Return everything a decision is made on."""
-        intake = self.intake
+        intake, head = self.intake, self.head
         self.asked_at = self.room.clock.now()
+        known = intake.bytes if intake is not None and intake.complete else head.length
         return Question(
-            self.head,
+            head,
             self.route,
             self.client,
             intake.whole() if intake is not None and intake.complete else b"",
             intake.fields if intake is not None else (),
-            (intake.bytes if intake is not None and intake.complete else self.head.length) or 0,
+            known or 0,
+            self.room.sizes.upload if known is None and head.chunked else known or 0,
             self.asked_at,
         )
 
@@ -290,7 +292,8 @@ class Course(ABC):
         if self.decision is None:
             raise AssertionError("exchange: settled undecided")
         terms, relay, room = self.terms, self.relay, self.room
-        self.reckoned = reckoned = reckon(self.decision.asked, relay, terms.price, room.cost)
+        sent = self.intake.bytes if self.intake is not None else 0
+        self.reckoned = reckoned = reckon(Spending(self.decision.asked, terms, sent), relay, room.cost)
         tokens = reckoned.usage.input_tokens + reckoned.usage.output_tokens
         charge = Charge(terms.reserved, reckoned.cost, tokens, self.asked_at)
         room.meter.settle(terms.slot, charge, room.clock.now())

@@ -6,10 +6,12 @@ from typing import NamedTuple
 from chatelaine.core.exchange.asking import clean_name
 from chatelaine.core.exchange.reply import FIRST_ERROR
 from chatelaine.core.metric import COST, EVENTS_DROPPED, FIRST_CHUNK, REQUEST_DURATION, REQUESTS, TOKENS
+from chatelaine.core.price import estimate_seconds
 from chatelaine.core.redact import redact
 from chatelaine.model.error import JournalUnavailable
 from chatelaine.model.event import Event, ExchangeEnded
 from chatelaine.model.exchange import Asked, Operation, RouteMatch, Served, Usage, UsageSource
+from chatelaine.model.policy import Terms
 from chatelaine.model.price import ModelPrice
 from chatelaine.model.words import NOTHING, NanoUsd
 from chatelaine.services.exchange.relay import Relay
@@ -18,6 +20,7 @@ from chatelaine.services.exchange.room import EndSeries, Room
 _MICRO = 1e6
 """Microseconds in a second."""
 _BYTES_A_TOKEN = 4
+"""As English text has; the worst case reckons with fewer."""
 _MOST_ENDS = 4096
 _MOST_ID = 128
 _MOST_NAME = 256
@@ -25,6 +28,8 @@ _MOST_NAME = 256
 _NOTHING_USED = Usage()
 _NOTHING_SERVED = Served()
 _FREE = frozenset({Operation.LIST, Operation.COUNT, Operation.MODERATION})
+_LATER = frozenset({"queued", "in_progress"})
+"""How a reply ends whose answer is generated in the background (OpenAI's Responses API)."""
 
 
 class Reckoning(NamedTuple):
@@ -41,16 +46,29 @@ UNUSED = Reckoning(_NOTHING_SERVED, _NOTHING_USED, NOTHING)
 """The reckoning of an exchange that never went upstream."""
 
 
+class Spending(NamedTuple):
+    """What an exchange that went upstream was allowed to use."""
+
+    asked: Asked
+    terms: Terms
+    sent: int
+    """Bytes of the request's body that came."""
+
+
 def reckon(
-    asked: Asked, relay: Relay | None, price: ModelPrice, cost: Callable[[ModelPrice, Usage], NanoUsd]
+    spending: Spending, relay: Relay | None, cost: Callable[[ModelPrice, Usage], NanoUsd]
 ) -> Reckoning:
     """Return what an exchange that went upstream used and cost."""
+    terms = spending.terms
     if relay is None:
-        usage = use(asked, _NOTHING_SERVED, status=0, output_seen=0)
-        return Reckoning(_NOTHING_SERVED, usage, cost(price, usage))
+        usage = use(spending, _NOTHING_SERVED, status=0, output_seen=0)
+        return Reckoning(_NOTHING_SERVED, usage, cost(terms.price, usage))
     served, upstream_id = clean(relay.tap.served(), relay.upstream_id)
-    usage = use(asked, served, status=relay.status, output_seen=relay.tap.output_estimate())
-    return Reckoning(served, usage, NOTHING if usage is _NOTHING_USED else cost(price, usage), upstream_id)
+    usage = use(spending, served, status=relay.status, output_seen=relay.tap.output_estimate())
+    if usage.source is UsageSource.RESERVED:
+        return Reckoning(served, usage, terms.reserved.cost, upstream_id)
+    paid = NOTHING if usage is _NOTHING_USED else cost(terms.price, usage)
+    return Reckoning(served, usage, paid, upstream_id)
 
 
 def clean(served: Served, upstream_id: str) -> tuple[Served, str]:
@@ -81,20 +99,28 @@ def clean(served: Served, upstream_id: str) -> tuple[Served, str]:
     return told, upstream_id[:_MOST_ID]
 
 
-def use(asked: Asked, served: Served, *, status: int, output_seen: int) -> Usage:
+def use(spending: Spending, served: Served, *, status: int, output_seen: int) -> Usage:
     """Return what an exchange that went upstream used.
 
     The upstream's own count is taken where there is one. Without it, an error costs nothing (no
-    provider bills one), and anything else is estimated from what passed: a reply that was cut or
-    whose caller left still cost what had been generated.
+    provider bills one), what is generated later costs what was reserved for it, and anything else is
+    estimated from what passed: a reply that was cut or whose caller left still cost what had been
+    generated.
     """
+    asked, terms = spending.asked, spending.terms
     if served.usage is not None:
         return served.usage
     if status >= FIRST_ERROR or asked.operation in _FREE:
         return _NOTHING_USED
+    if asked.operation is Operation.BATCH or served.finish in _LATER:
+        # It runs on after this reply, and what it will have used is told on no exchange of its own.
+        reserved = terms.reserved
+        return Usage(reserved.input_tokens, reserved.output_tokens, source=UsageSource.RESERVED)
+    sent = max(spending.sent, asked.body_bytes)
     return Usage(
-        input_tokens=-(-asked.body_bytes // _BYTES_A_TOKEN),
+        input_tokens=min(-(-sent // _BYTES_A_TOKEN), terms.reserved.input_tokens),
         output_tokens=output_seen,
+        seconds=estimate_seconds(sent) if asked.operation is Operation.TRANSCRIPTION else 0,
         source=UsageSource.ESTIMATED,
     )
 

@@ -34,6 +34,8 @@ class Question(NamedTuple):
     """Small fields at the front of an uploaded form."""
     body_bytes: int
     """Bytes of the body: held, or declared for an upload; 0 where not known."""
+    most_bytes: int
+    """Bytes the body may have at most: those it has, or what an upload of no declared length is allowed."""
     now: Instant
 
 
