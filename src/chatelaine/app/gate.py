@@ -256,7 +256,7 @@ class GateWorks:
         routes = self._routes
         allowed = settings.gate.unknown_routes is UnknownRoute.ALLOW and settings.upstreams
         provider = settings.upstreams[0].provider if allowed else _DEFAULT
-        anything = RouteMatch(provider, "unknown", Operation.OTHER, "", upload=True)
+        anything = RouteMatch(provider, "unknown", Operation.OTHER, "", upload=True, anything=True)
 
         def match(head: Head) -> RouteMatch | None:
             found = routes.match(head.method, head.target, lambda name: _present(head, name.encode()))

@@ -228,6 +228,7 @@ class RefusalReason(StrEnum):
     CALLER_LEFT = "caller_left"
     UPGRADE_REFUSED = "upgrade_refused"
     UPGRADE_NEEDED = "upgrade_needed"
+    MEDIA_TYPE = "media_type"
     METHOD_UNKNOWN = "method_unknown"
     VERSION_UNKNOWN = "version_unknown"
     INTERNAL = "internal"
@@ -297,9 +298,11 @@ class RouteMatch(Struct, frozen=True):
     stream: bool | None = None
     """Whether the path says that the reply streams; None where the body says it."""
     upload: bool = False
-    """True where the body streams through without being held (multipart, binary)."""
+    """True where the body streams through without being held: a form, read as it passes."""
     websocket: bool = False
     query: tuple[tuple[str, str], ...] = ()
+    anything: bool = False
+    """True where no card names the path: its body may be of any kind, and streams through."""
 
 
 class ExchangeRef(Struct, frozen=True):

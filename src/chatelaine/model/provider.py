@@ -21,6 +21,7 @@ class RouteCard:
     grammar: str = ""
     stream: bool | None = None
     upload: bool = False
+    """True where the body is a form (``multipart/form-data``) that streams through without being held."""
     websocket: bool = False
     when_header: str = ""
     """Lower-case header that must be present for this route, where two dialects share a path."""

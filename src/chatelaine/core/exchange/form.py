@@ -91,10 +91,15 @@ class FormReader:
         self._name = None
 
 
+def is_form(content_type: bytes) -> bool:
+    """Tell whether a body is a form, by its media type."""
+    return content_type.partition(b";")[0].strip().lower() == b"multipart/form-data"
+
+
 def _boundary(content_type: bytes) -> bytes:
-    media, _, parameters = content_type.partition(b";")
-    if media.strip().lower() != b"multipart/form-data":
-        raise WireError("an upload must be multipart/form-data", clause="RFC 7578 §4.1")
+    if not is_form(content_type):
+        raise WireError("an upload must be multipart/form-data", clause="RFC 9110 §15.5.16")
+    _, _, parameters = content_type.partition(b";")
     for parameter in parameters.split(b";"):
         name, _, value = parameter.strip().partition(b"=")
         if name.lower() == b"boundary":

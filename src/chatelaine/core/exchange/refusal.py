@@ -47,6 +47,7 @@ _TOLD: Final[dict[RefusalReason, tuple[int, str, str]]] = {
     _R.CALLER_LEFT: (499, "caller_left", "The caller left."),
     _R.UPGRADE_REFUSED: (400, "upgrade_refused", "This protocol cannot be switched to here."),
     _R.UPGRADE_NEEDED: (426, "upgrade_needed", "This route is a WebSocket."),
+    _R.MEDIA_TYPE: (415, "unsupported_media_type", "This route takes multipart/form-data."),
     _R.METHOD_UNKNOWN: (501, "method_unknown", "This method is not known here."),
     _R.VERSION_UNKNOWN: (505, "version_unknown", "This version of HTTP is not spoken here."),
     _R.INTERNAL: (500, "internal_error", "An internal error occurred."),
@@ -61,6 +62,7 @@ _CLAUSES = {
     "RFC 6585 §5": _R.HEAD_TOO_LARGE,
     "RFC 9110 §10.1.1": _R.EXPECTATION,
     "RFC 9110 §15.5.14": _R.BODY_TOO_LARGE,
+    "RFC 9110 §15.5.16": _R.MEDIA_TYPE,
     "credential_conflict": _R.CREDENTIAL_CONFLICT,
 }
 

@@ -65,7 +65,7 @@ class Exchange(Course):
                 self.refuse(reason or RefusalReason.ROUTE_UNKNOWN)
                 return
             limit = room.sizes.upload if route.upload else room.sizes.json_body
-            self.intake = Intake(head, route, limit=limit)
+            self.intake = Intake(head, route, limit=limit, held=room.sizes.json_body)
         except WireError as fault:
             self.refuse(broken_clause(fault.clause), fault.message)
             return

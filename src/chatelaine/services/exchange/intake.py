@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from chatelaine.core.exchange.form import FormReader
+from chatelaine.core.exchange.form import FormReader, is_form
 from chatelaine.core.exchange.head import Head
 from chatelaine.core.exchange.reply import LAST_CHUNK
 from chatelaine.model.error import WireError
@@ -10,27 +10,101 @@ from chatelaine.model.exchange import RouteMatch
 
 _FORM_FRONT: Final = 64 * 1024
 """How much of an upload is held while its form fields are looked for."""
+_MOST_UNSENT: Final = 256 * 1024
+"""How much of an upload is held while its upstream is being connected to."""
+_SINGLE: Final = frozenset({"", "0", "1"})
+"""Numbers of choices that cost no more than a form that names none."""
 TOO_LARGE: Final = "RFC 9110 §15.5.14"
 """The clause by which a body that is larger than allowed is refused."""
+
+
+class _Front:
+    """What an upload is decided on: the fields of its form, as far as they stand before its files."""
+
+    __slots__ = ("_grammar", "_most", "_nameless", "_seen", "form", "whole")
+
+    def __init__(self, head: Head, route: RouteMatch, *, most: int) -> None:
+        self.form = _form(head, route)
+        self._grammar = bool(route.grammar)
+        # A model that the path names is not looked for in the form.
+        self._nameless = self._grammar and not route.model
+        self._most = most
+        self._seen = 0
+        self.whole = False
+        """Whether it has come."""
+
+    def take(self, chunk: bytes) -> None:
+        """Read the next bytes of the upload.
+
+        Raises:
+            WireError: the form is broken, or says late what it is judged by.
+        """
+        form = self.form
+        if form is not None:
+            known = len(form.fields)
+            form.feed(chunk)
+            if self.whole:
+                self._refuse_late(form.fields[known:])
+        if not self.whole:
+            self._seen += len(chunk)
+            self.whole = form is None or form.finished or self._enough(form)
+
+    def _refuse_late(self, fields: list[tuple[str, str]]) -> None:
+        # What is judged by us and served by the upstream must be one: nothing that decides comes later.
+        for name, value in fields:
+            if (name == "model" and self._nameless) or (
+                name == "n" and self._grammar and value not in _SINGLE
+            ):
+                raise WireError(f"the form says {name} late or twice", clause="RFC 7578 §5.2")
+
+    def _enough(self, form: FormReader) -> bool:
+        if not self._nameless or any(name == "model" for name, _ in form.fields):
+            return form.files > 0 or self._seen > _FORM_FRONT
+        # Some callers put their file before the model: as much is held as of a body that is read whole.
+        if self._seen > self._most:
+            raise WireError("the form does not say its model before its files", clause="RFC 7578 §5.2")
+        return False
 
 
 class Intake:
     """The body of one request as it comes."""
 
-    __slots__ = ("_chunked", "_chunks", "_form", "_held", "_limit", "_upload", "bytes", "complete", "flowing")
+    __slots__ = (
+        "_chunked",
+        "_chunks",
+        "_front",
+        "_held",
+        "_limit",
+        "bytes",
+        "complete",
+        "flowing",
+        "stalled",
+    )
 
-    def __init__(self, head: Head, route: RouteMatch, *, limit: int) -> None:
+    def __init__(self, head: Head, route: RouteMatch, *, limit: int, held: int) -> None:
+        """Prepare to take a body.
+
+        Args:
+            head: the request's.
+            route: where it goes.
+            limit: bytes of the body at most.
+            held: bytes of an upload that are held at most until it can be decided on.
+
+        Raises:
+            WireError: the route takes a form, and this is none.
+        """
         self._chunked = head.chunked
-        self._upload = route.upload
+        self._front = _Front(head, route, most=held) if route.upload else None
         self._limit = limit
         self._chunks: list[bytes] = []
         self._held = 0
-        self._form = _form(head) if route.upload else None
         self.bytes = 0
         self.complete = False
         """Whether the request has come whole."""
         self.flowing = False
         """Whether parts go upstream as they come."""
+        self.stalled = False
+        """Whether the caller is kept from sending, so that its silence is not its own."""
 
     def take(self, chunk: bytes) -> None:
         """Take the next bytes and hold them.
@@ -41,34 +115,30 @@ class Intake:
         self.bytes += len(chunk)
         if self.bytes > self._limit:
             raise WireError("the body is larger than allowed", clause=TOO_LARGE)
-        if self._form is not None:
-            self._read_form(self._form, chunk)
+        if self._front is not None:
+            self._front.take(chunk)
         self._chunks.append(chunk)
         self._held += len(chunk)
-
-    def _read_form(self, form: FormReader, chunk: bytes) -> None:
-        known = len(form.fields)
-        form.feed(chunk)
-        # A second "model" would be judged by us and served by the upstream, or the other way round.
-        if self.flowing and any(name == "model" for name, _ in form.fields[known:]):
-            raise WireError("the form names its model late or twice", clause="RFC 7578 §5.2")
 
     @property
     def decidable(self) -> bool:
         """Whether enough has come to decide on: all of a JSON body, the front of an upload."""
-        if self.complete or not self._upload:
-            return self.complete
-        form = self._form
-        return form is None or form.files > 0 or form.finished or self._held > _FORM_FRONT
+        return self.complete or (self._front is not None and self._front.whole)
+
+    @property
+    def brimming(self) -> bool:
+        """Whether as much of an upload is held as there should be before any of it can be sent on."""
+        return self._front is not None and self._held > _MOST_UNSENT
 
     @property
     def fields(self) -> tuple[tuple[str, str], ...]:
         """The small form fields that have come."""
-        return tuple(self._form.fields) if self._form is not None else ()
+        form = self._front.form if self._front is not None else None
+        return tuple(form.fields) if form is not None else ()
 
     def whole(self) -> bytes:
         """Return the body that was held; empty for an upload, which never is."""
-        if self._upload:
+        if self._front is not None:
             return b""
         chunks = self._chunks
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
@@ -77,7 +147,7 @@ class Intake:
         """Return the header lines that frame the body, or ask for the switch, on the way upstream."""
         if head.upgrade:
             return b"connection: upgrade\r\nupgrade: %b\r\n" % head.upgrade
-        if not self._upload:
+        if self._front is None:
             # A held body is sent with its length, however it came.
             return b"content-length: %d\r\n" % self.bytes if self.bytes or head.length == 0 else b""
         if self._chunked:
@@ -91,13 +161,16 @@ class Intake:
 
     def framed(self, data: bytes) -> bytes:
         """Return what was drained as it goes upstream."""
-        if not (self._upload and self._chunked):
+        if self._front is None or not self._chunked:
             return data
         framed = b"%x\r\n%b\r\n" % (len(data), data) if data else b""
         return framed + LAST_CHUNK if self.complete else framed
 
 
-def _form(head: Head) -> FormReader | None:
-    if head.content_type.lstrip().lower().startswith(b"multipart/"):
+def _form(head: Head, route: RouteMatch) -> FormReader | None:
+    if is_form(head.content_type):
         return FormReader(head.content_type)
-    return None
+    if route.anything:
+        return None
+    # Read by no one here, it could name its model to the upstream alone.
+    raise WireError("an upload must be multipart/form-data", clause="RFC 9110 §15.5.16")

@@ -1,0 +1,79 @@
+"""Uploads at the gate: forms pass as they come, what is no form is refused, and nothing piles up."""
+
+from dataclasses import replace
+
+import pytest
+from stage import REPLY, Stage, bodies_of, statuses
+
+from chatelaine.core.exchange.head import Head
+from chatelaine.model.exchange import EndReason, Operation, RefusalReason, RouteMatch
+from chatelaine.model.words import ProviderId
+
+FORM = b"multipart/form-data; boundary=edge"
+MODEL = b'--edge\r\ncontent-disposition: form-data; name="model"\r\n\r\nwhisper-1\r\n'
+FILE = b'--edge\r\ncontent-disposition: form-data; name="file"; filename="a.wav"\r\n\r\n'
+END = b"\r\n--edge--\r\n"
+ANYTHING = RouteMatch(ProviderId("openai"), "unknown", Operation.OTHER, "", upload=True, anything=True)
+
+
+def stage(*, anything: bool = False) -> Stage:
+    """Return a stage; with ``anything``, paths that no card names are allowed."""
+    made = Stage()
+    if anything:
+        known = made.room.match
+
+        def match(head: Head) -> RouteMatch | None:
+            return known(head) or ANYTHING
+
+        made.room = replace(made.room, match=match)
+    return made
+
+
+def upload(played: Stage, body: bytes, *, path: bytes = b"/v1/audio/transcriptions", kind: bytes) -> bytes:
+    return (
+        b"POST %b HTTP/1.1\r\nhost: gate\r\nauthorization: Bearer %b\r\ncontent-type: %b\r\n"
+        b"content-length: %d\r\n\r\n%b" % (path, played.token, kind, len(body), body)
+    )
+
+
+@pytest.mark.parametrize("path", [b"/v1/audio/transcriptions", b"/v1/images/edits", b"/v1/files"])
+@pytest.mark.parametrize("kind", [b"application/json", b"application/octet-stream", b"multipart/mixed"])
+def test_an_upload_that_is_no_form_is_refused_and_recorded(path: bytes, kind: bytes) -> None:
+    played = stage()
+    caller = played.say(upload(played, b'{"model":"gpt-4o"}', path=path, kind=kind))
+    assert statuses(caller.out) == [415]
+    (refused,) = played.refused
+    assert (refused.status, refused.reason) == (415, RefusalReason.MEDIA_TYPE)
+    assert refused.caller.app == "shop"
+    assert refused.asked.route.encode() == path
+    assert played.sent == b""
+
+
+def test_a_body_of_any_kind_passes_on_a_path_that_no_card_names_where_that_is_allowed() -> None:
+    played = stage(anything=True)
+    caller = played.say(upload(played, b"\x00\x01", path=b"/v1/new", kind=b"application/octet-stream"))
+    assert bodies_of(played.sent) == (b"\x00\x01",)
+    played.upstream.wires[0].feed(REPLY)
+    assert statuses(caller.out) == [200]
+
+
+def test_a_form_passes_as_it_comes_and_its_model_is_recorded() -> None:
+    played = stage()
+    whole = upload(played, MODEL + FILE + b"RIFF" + END, kind=FORM)
+    caller = played.say(whole[:-10])
+    assert b"RIFF" in played.sent
+    played.say(whole[-10:], caller=caller)
+    played.upstream.wires[0].feed(REPLY)
+    assert statuses(caller.out) == [200]
+    assert [event.reason for event in played.ended] == [EndReason.COMPLETED]
+
+
+def test_a_second_model_behind_the_file_breaks_the_upload_off() -> None:
+    played = stage()
+    whole = upload(played, MODEL + FILE + b"RIFF\r\n" + MODEL.replace(b"whisper", b"gpt-4") + END, kind=FORM)
+    front = whole.index(b"RIFF")
+    caller = played.say(whole[:front], whole[front:])
+    assert statuses(caller.out) == []
+    assert caller.closing
+    assert [event.reason for event in played.ended] == [EndReason.CLIENT_LEFT]
+    assert b"gpt-4" not in played.sent
