@@ -88,6 +88,8 @@ class Worker:
         link.report_standing(WorkerStanding(ready=True))
         gc.collect()
         gc.freeze()
+        # What a burst of requests leaves alive for a moment is not worth looking through each time.
+        gc.set_threshold(10_000, 20, 20)
         await self._stop.wait()
         serving.cancel()
         listener.close()
