@@ -223,6 +223,7 @@ class RefusalReason(StrEnum):
     UPSTREAM_TIMEOUT = "upstream_timeout"
     UPSTREAM_BROKEN = "upstream_broken"
     JOURNAL_UNAVAILABLE = "journal_unavailable"
+    METER_UNAVAILABLE = "meter_unavailable"
     OVERLOADED = "overloaded"
     DRAINING = "draining"
     CALLER_LEFT = "caller_left"

@@ -14,7 +14,7 @@ from chatelaine.core.exchange.refusal import refusal
 from chatelaine.core.key.grant import check_address, check_hours, check_request, granted_upstreams
 from chatelaine.core.key.identify import identify
 from chatelaine.core.key.roster import Roster, RosterEntry
-from chatelaine.model.error import BodyUnreadable
+from chatelaine.model.error import BodyUnreadable, MeterError
 from chatelaine.model.exchange import (
     Asked,
     Caller,
@@ -163,7 +163,12 @@ class Judge:
         price = tables.price(asked.model, asked.operation)
         reserved = tables.worst_case(price, asked.operation, shape, question.most_bytes)
         slot = key.key.slot
-        short = self._meter.reserve(slot, key.allowance, reserved, question.now)
+        try:
+            short = self._meter.reserve(slot, key.allowance, reserved, question.now)
+        except MeterError as fault:
+            # A key's first use needs room in the meter's file, and the disk may have none.
+            told = refusal(RefusalReason.METER_UNAVAILABLE)
+            return Decision(key.caller, asked, None, told, fault.message)
         if short is not None:
             told = refusal(short.reason, retry_after=short.retry_after)
             return Decision(key.caller, asked, None, told, f"{reserved.cost} nano-dollars asked for")

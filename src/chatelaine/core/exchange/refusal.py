@@ -42,6 +42,7 @@ _TOLD: Final[dict[RefusalReason, tuple[int, str, str]]] = {
     _R.UPSTREAM_TIMEOUT: (504, "upstream_timeout", "The upstream did not answer in time."),
     _R.UPSTREAM_BROKEN: (502, "upstream_broken", "The upstream broke the connection."),
     _R.JOURNAL_UNAVAILABLE: (503, "unavailable", "The service cannot take requests at present."),
+    _R.METER_UNAVAILABLE: (503, "unavailable", "The service cannot take requests at present."),
     _R.OVERLOADED: (503, "unavailable", "The service cannot take requests at present."),
     _R.DRAINING: (503, "unavailable", "The service cannot take requests at present."),
     _R.CALLER_LEFT: (499, "caller_left", "The caller left."),
@@ -54,7 +55,9 @@ _TOLD: Final[dict[RefusalReason, tuple[int, str, str]]] = {
 }
 
 _SHORT_WAIT = 1
-_WAITS = {_R.JOURNAL_UNAVAILABLE: _SHORT_WAIT, _R.OVERLOADED: _SHORT_WAIT, _R.DRAINING: _SHORT_WAIT}
+_WAITS = dict.fromkeys(
+    (_R.JOURNAL_UNAVAILABLE, _R.METER_UNAVAILABLE, _R.OVERLOADED, _R.DRAINING), _SHORT_WAIT
+)
 
 _CLAUSES = {
     "RFC 9110 §15.6.6": _R.VERSION_UNKNOWN,
