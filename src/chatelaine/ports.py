@@ -260,6 +260,11 @@ class UpstreamLine(Protocol):
 class ReplyListener(Protocol):
     """What an upstream's connection tells the exchange that leased it."""
 
+    @property
+    def bodiless(self) -> bool:
+        """Whether the reply ends with its head, whatever that declares: it was asked for by HEAD."""
+        ...
+
     def reply(self, head: ReplyHead | None, data: bytes, *, ended: bool) -> None:
         """Take the next part of the reply: its head when it has come, body bytes, and the end."""
         ...

@@ -27,6 +27,7 @@ class Hearing:
     head: ReplyHead | None = None
     body: bytes = b""
     lost: str = ""
+    bodiless: bool = False
     tunnel: bytes | None = None
     done: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -59,13 +60,19 @@ def answering(*parts: bytes, close: bool = False) -> Handler:
                 writer.close()
                 return
 
-    async def guarded(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    return guarded(handle)
+
+
+def guarded(handle: Handler) -> Handler:
+    """Return a handler that ends when the other side leaves."""
+
+    async def run(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             await handle(reader, writer)
         except (asyncio.IncompleteReadError, ConnectionError):
             writer.close()
 
-    return guarded
+    return run
 
 
 @asynccontextmanager
@@ -96,10 +103,10 @@ async def upstream(
         await asyncio.sleep(0.01)
 
 
-async def ask(pool: UpstreamPool) -> Hearing:
-    hearing = Hearing()
+async def ask(pool: UpstreamPool, method: bytes = b"GET") -> Hearing:
+    hearing = Hearing(bodiless=method == b"HEAD")
     line = pool.lease(UP, hearing) or await pool.connect(UP, hearing)
-    line.send(REQUEST)
+    line.send(REQUEST.replace(b"GET", method))
     async with asyncio.timeout(5):
         await hearing.done.wait()
     return hearing
@@ -135,6 +142,50 @@ def test_a_reply_is_read_however_it_is_framed_and_cut(parts: tuple[bytes, ...], 
                 assert heard.head is not None
                 assert heard.head.status in {200, 204}
             assert len(pool._homes[UP].alive) == 1
+
+    asyncio.run(talk())
+
+
+@pytest.mark.parametrize(
+    "framing", [b"content-length: 5", b"content-length: 0", b"transfer-encoding: chunked"]
+)
+def test_a_reply_to_head_ends_with_its_head_and_the_connection_serves_on(framing: bytes) -> None:
+    told = b"HTTP/1.1 200 OK\r\n" + framing + b"\r\n\r\n"
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while asked := await reader.readuntil(b"\r\n\r\n"):
+            full = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello"
+            writer.write(told if asked.startswith(b"HEAD ") else full)
+
+    async def talk() -> None:
+        async with upstream(guarded(handle)) as pool:
+            for method, body in ((b"HEAD", b""), (b"GET", b"hello"), (b"HEAD", b""), (b"HEAD", b"")):
+                heard = await ask(pool, method)
+                assert (heard.lost, heard.body) == ("", body)
+                assert heard.head is not None
+                assert method == b"GET" or heard.head.pairs == (tuple(framing.split(b": ")),)
+            assert len(pool._homes[UP].alive) == 1
+
+    asyncio.run(talk())
+
+
+def test_a_reply_to_head_without_a_length_ends_with_its_head() -> None:
+    async def talk() -> None:
+        async with upstream(answering(b"HTTP/1.1 200 OK\r\nx-a: b\r\n\r\n")) as pool:
+            heard = await ask(pool, b"HEAD")
+            assert heard.lost == ""
+            assert heard.head is not None
+
+    asyncio.run(talk())
+
+
+def test_a_body_behind_a_reply_to_head_is_not_taken_for_the_next_reply() -> None:
+    async def talk() -> None:
+        told = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello"
+        async with upstream(answering(told)) as pool:
+            heard = await ask(pool, b"HEAD")
+            assert "has a body" in heard.lost
+            assert not pool._homes[UP].idle
 
     asyncio.run(talk())
 

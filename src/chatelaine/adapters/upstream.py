@@ -27,6 +27,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     __slots__ = (
         "_bodies",
+        "_bodiless",
         "_ended",
         "_head",
         "_head_bytes",
@@ -50,6 +51,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def _fresh(self) -> None:
         self._parser = httptools.HttpResponseParser(self)
+        self._bodiless = False
         self._pairs: list[tuple[bytes, bytes]] = []
         self._head: ReplyHead | None = None
         self._head_bytes = 0
@@ -105,8 +107,20 @@ class UpstreamConnection(asyncio.Protocol):
             self._lose("the upstream switched protocols without saying to which")
             return
         if ended:
+            if self._bodiless and not self._expect_none(data):
+                return
             self._give_back()
         listener.reply(head, data, ended=ended)
+
+    def _expect_none(self, data: bytes) -> bool:
+        """Refuse a body where there can be none: it would be taken for the next exchange's reply."""
+        if data:
+            self._lose("the upstream's reply to HEAD has a body")
+            return False
+        # This parser waits for the body that the head declares.
+        self._parser = httptools.HttpResponseParser(self)
+        self._bodiless = False
+        return True
 
     def _switch(self, listener: ReplyListener, rest: bytes) -> None:
         if self._head is None or self._head.status != _SWITCHING:
@@ -183,6 +197,13 @@ class UpstreamConnection(asyncio.Protocol):
             length is None and not chunked and status not in _BODILESS and status != _SWITCHING
         )
         self._head = ReplyHead(status, tuple(self._pairs), length)
+        if self.listener is not None and self.listener.bodiless and status != _SWITCHING:
+            self._end_at_head()
+
+    def _end_at_head(self) -> None:
+        # RFC 9112 §6.3: the head of a reply to HEAD is all of it, whatever length it declares.
+        self._bodiless = self._ended = True
+        self._keep = self._parser.should_keep_alive() and not self._until_close
 
     def on_body(self, body: bytes) -> None:
         """Gather a part of the body."""

@@ -77,3 +77,37 @@ def test_a_second_model_behind_the_file_breaks_the_upload_off() -> None:
     assert caller.closing
     assert [event.reason for event in played.ended] == [EndReason.CLIENT_LEFT]
     assert b"gpt-4" not in played.sent
+
+
+def test_a_reply_to_head_declares_its_length_has_no_body_and_both_connections_serve_on() -> None:
+    played = stage(anything=True)
+    asked = b"HEAD /v1/new HTTP/1.1\r\nhost: gate\r\nauthorization: Bearer %b\r\n\r\n" % played.token
+    caller = played.say(asked)
+    (wire,) = played.upstream.wires
+    wire.feed(b"HTTP/1.1 200 OK\r\ncontent-length: 123\r\n\r\n")
+    assert bytes(caller.out).endswith(b"content-length: 123\r\n\r\n")
+    assert [event.reason for event in played.ended] == [EndReason.COMPLETED]
+    told = len(caller.out)
+    played.say(played.request(), caller=caller)
+    assert played.upstream.wires == [wire]
+    wire.feed(REPLY)
+    assert statuses(caller.out[told:]) == [200]
+
+
+def test_an_upload_is_not_held_whole_while_its_upstream_is_connected_to() -> None:
+    played = stage()
+    caller = played.caller()
+    played.journal._prompt = False
+    whole = upload(played, MODEL + FILE + b"x" * 1_000_000 + END, kind=FORM)
+    sent = 0
+    while sent < len(whole) and not caller.paused:
+        caller.feed(whole[sent : sent + 10_000])
+        sent += 10_000
+    assert caller.paused
+    assert sent < 400_000
+    played.journal.settle(durable=True)
+    assert not caller.paused
+    caller.feed(whole[sent:])
+    played.upstream.wires[0].feed(REPLY)
+    assert bodies_of(played.sent) == (whole[whole.index(b"\r\n\r\n") + 4 :],)
+    assert statuses(caller.out) == [200]

@@ -38,6 +38,7 @@ class Course(ABC):
     __slots__ = (
         "arrived",
         "asked_at",
+        "bodiless",
         "client",
         "decision",
         "detail",
@@ -69,6 +70,7 @@ class Course(ABC):
         self.id = room.draw()
         self.client = client
         self.head = head
+        self.bodiless = head.method == b"HEAD"
         self.route: RouteMatch | None = None
         self.moved = False
         """Whether bytes passed since the last tick."""
@@ -228,6 +230,8 @@ class Course(ABC):
             self.head, path=place.path, host=place.host, credential=place.credential, body=framing
         )
         intake.flowing = True
+        if intake.stalled:
+            self.upstream_full(full=False)
         upstream.send(head + self.drained(intake))
 
     def drained(self, intake: Intake) -> bytes:

@@ -131,6 +131,8 @@ class Exchange(Course):
             data = self.drained(intake)
             if data:
                 self.upstream.send(data)
+        elif intake.brimming and not intake.complete:
+            self.upstream_full(full=True)
 
     def refuse(self, reason: RefusalReason, detail: str = "") -> None:
         """Refuse the exchange; it has not been decided yet."""
@@ -269,6 +271,8 @@ class Exchange(Course):
 
     def upstream_full(self, *, full: bool) -> None:
         """Take the news that the upstream takes no more of the request for now, or takes it again."""
+        if self.intake is not None:
+            self.intake.stalled = full
         if full:
             self.line.pause_reading()
         else:
