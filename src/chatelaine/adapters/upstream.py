@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import httptools
 
 from chatelaine.core.exchange.reach import allowed, networks
+from chatelaine.core.exchange.reply import read_framing
 from chatelaine.model.error import AddressRefused, UpstreamUnreachable
 from chatelaine.model.exchange import ReplyHead, UpstreamAddress
 from chatelaine.model.settings import UpstreamSettings
@@ -192,7 +193,7 @@ class UpstreamConnection(asyncio.Protocol):
             self._status = status
             return
         self._status = 0
-        length, chunked = _framing(self._pairs)
+        length, chunked = read_framing(self._pairs)
         self._until_close = (
             length is None and not chunked and status not in _BODILESS and status != _SWITCHING
         )
@@ -244,20 +245,6 @@ class UpstreamConnection(asyncio.Protocol):
     def closing(self) -> bool:
         """Whether the connection is unfit for a lease."""
         return self._transport is None or self._transport.is_closing()
-
-
-def _framing(pairs: list[tuple[bytes, bytes]]) -> tuple[int | None, bool]:
-    length, chunked = None, False
-    for name, value in pairs:
-        lowered = name.lower()
-        if lowered == b"content-length":
-            length = int(value)
-        elif lowered == b"transfer-encoding":
-            if chunked or value.strip().lower() != b"chunked":
-                # RFC 9112 §6.1: whoever does not know a coding must not guess at the framing.
-                raise ValueError("only the chunked transfer coding is understood")
-            chunked = True
-    return (None if chunked else length), chunked
 
 
 @dataclass(slots=True)

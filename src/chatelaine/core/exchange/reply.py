@@ -2,6 +2,7 @@
 
 from http import HTTPStatus
 
+from chatelaine.model.error import WireError
 from chatelaine.model.exchange import ReplyHead
 from chatelaine.model.provider import RefusedReply
 from chatelaine.model.words import ExchangeId
@@ -74,6 +75,25 @@ def upstream_id(head: ReplyHead) -> str:
         if name.lower() in _UPSTREAM_IDS:
             return value[:1024].decode("latin-1")
     return ""
+
+
+def read_framing(pairs: list[tuple[bytes, bytes]]) -> tuple[int | None, bool]:
+    """Return the length that a reply's head declares, None where it declares none, and whether it is chunked.
+
+    Raises:
+        WireError: it has a transfer coding that is not understood.
+    """
+    length, chunked = None, False
+    for name, value in pairs:
+        lowered = name.lower()
+        if lowered == b"content-length":
+            length = int(value)
+        elif lowered == b"transfer-encoding":
+            if chunked or value.strip().lower() != b"chunked":
+                # Whoever does not know a coding must not guess at the framing.
+                raise WireError("only the chunked transfer coding is understood", clause="RFC 9112 §6.1")
+            chunked = True
+    return (None if chunked else length), chunked
 
 
 def find_header(head: ReplyHead, wanted: bytes) -> bytes:
