@@ -1,10 +1,12 @@
 """Memory of a worker over many requests: its size, and whether it goes on growing.
 
-Run: ``python bench/memory.py [requests]``. The slope is that of a line through the second half.
+Run: ``python bench/memory.py [requests [minutes]]``; it ends when both are reached. The slope is that of
+a line through the second half.
 """
 
 import statistics
 import sys
+import time
 from pathlib import Path
 
 from rig import Ask, Report, family, resident_mb, rig, say
@@ -25,10 +27,12 @@ def worker_of(pid: int) -> int:
 def main() -> None:
     """Load in bursts, looking at the worker's size after each."""
     wanted = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
+    minutes = float(sys.argv[2]) if len(sys.argv) > 2 else 10.0
     report, sizes, done = Report("memory"), [], [0.0]
+    until = time.monotonic() + minutes * 60
     with rig() as at, at.upstream() as upstream, chatelaine(at, upstream, durability="flush") as gate:
         worker = worker_of(gate.pid)
-        while done[-1] < wanted:
+        while done[-1] < wanted or time.monotonic() < until:
             load = at.load(gate.port, pid=gate.pid, ask=Ask(CONNECTIONS, gate.headers, seconds=SECONDS))
             if load.errors:
                 raise SystemExit(f"bench: {load.errors} requests failed")
