@@ -12,6 +12,8 @@ from stage import BODY, PROVIDER_KEY, REPLY, REPLY_BODY, Stage, one_reply, statu
 from chatelaine.model.event import ExchangeOpened
 from chatelaine.model.exchange import EndReason, RefusalReason
 from chatelaine.model.settings import SizeLimits, Timeouts
+from chatelaine.surfaces.gate.connection import CallerConnection
+from chatelaine.surfaces.gate.pipeline import MOST_WAITING
 
 R = RefusalReason
 SMALL = SizeLimits(head=2048, json_body=4096, upload=8192)
@@ -61,12 +63,42 @@ def test_pipelined_requests_are_served_in_the_order_they_came() -> None:
     assert [event.reason for event in played.ended] == [EndReason.COMPLETED] * 3
 
 
-def test_thousands_of_pipelined_requests_refused_at_a_stroke_are_all_answered() -> None:
+def test_a_thousand_pipelined_requests_refused_at_a_stroke_are_all_answered() -> None:
     played = stage(replies=None)
-    caller = played.say(played.request() + b"GET /nowhere HTTP/1.1\r\nhost: gate\r\n\r\n" * 5000)
+    caller = played.say(played.request() + b"GET /nowhere HTTP/1.1\r\nhost: gate\r\n\r\n" * 1000)
+    assert caller.paused
     played.upstream.wires[0].feed(REPLY)
-    assert statuses(caller.out) == [200] + [403] * 5000
-    assert len(played.refused) == 5000
+    assert statuses(caller.out) == [200] + [403] * 1000
+    assert len(played.refused) == 1000
+    assert not caller.paused
+    assert not caller.eof_written
+
+
+def test_of_ten_thousand_requests_in_one_write_those_wait_that_may_and_one_is_refused_for_the_rest() -> None:
+    played = stage(replies=None)
+    caller = played.say(played.request() + b"GET / HTTP/1.1\r\nhost: gate\r\n\r\n" * 10_000)
+    connection = caller.protocol
+    assert isinstance(connection, CallerConnection)
+    assert len(connection._pipeline._messages) == MOST_WAITING + 1
+    assert caller.paused
+    played.say(played.request(), caller=caller)
+    played.upstream.wires[0].feed(REPLY)
+    assert statuses(caller.out) == [200] + [403] * MOST_WAITING + [503]
+    assert reasons(played)[-1] is R.OVERLOADED
+    assert "wait" in played.refused[-1].detail
+    assert len(played.refused) == MOST_WAITING + 1
+    assert caller.eof_written
+    played.wait(3, caller)
+    assert caller.closing
+
+
+def test_pipelined_requests_that_wait_when_the_caller_leaves_are_forgotten() -> None:
+    played = stage(replies=None)
+    caller = played.say(played.request() + b"GET / HTTP/1.1\r\nhost: gate\r\n\r\n" * 10_000)
+    caller.closing = True
+    played.run(caller)
+    assert [event.reason for event in played.ended] == [EndReason.CLIENT_LEFT]
+    assert caller.protocol._pipeline.empty  # type: ignore[attr-defined]  # it is a caller's connection
 
 
 def test_garbage_behind_a_request_does_not_break_its_reply() -> None:

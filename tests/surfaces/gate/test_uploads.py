@@ -111,3 +111,17 @@ def test_an_upload_is_not_held_whole_while_its_upstream_is_connected_to() -> Non
     played.upstream.wires[0].feed(REPLY)
     assert bodies_of(played.sent) == (whole[whole.index(b"\r\n\r\n") + 4 :],)
     assert statuses(caller.out) == [200]
+
+
+def test_the_answer_to_an_upload_that_was_held_back_is_not_lost_to_what_was_not_read() -> None:
+    played = stage()
+    caller = played.caller()
+    played.journal._prompt = False
+    whole = upload(played, MODEL + FILE + b"x" * 1_000_000 + END, kind=FORM)
+    caller.feed(whole[:200_000])
+    caller.feed(whole[200_000:500_000])
+    assert caller.paused
+    played.journal.settle(durable=False)
+    assert statuses(caller.out) == [503]
+    assert caller.eof_written
+    assert not caller.paused

@@ -1,7 +1,6 @@
 """A caller's connection: httptools over asyncio, one exchange at a time, in the order they came."""
 
 import asyncio
-from collections import deque
 from ssl import SSLObject
 from typing import Final, cast
 
@@ -13,30 +12,10 @@ from chatelaine.model.error import WireError
 from chatelaine.model.exchange import Greeting, RefusalReason
 from chatelaine.model.words import SECOND
 from chatelaine.surfaces.gate.hall import Gate, Served
+from chatelaine.surfaces.gate.pipeline import MOST_WAITING, Message, Pipeline
 
-_MOST_WAITING: Final = 16
-"""Pipelined requests that wait while one is served; beyond it the connection is not read."""
-_MOST_WAITING_BYTES: Final = 256 * 1024
 _LINGER: Final = 2 * SECOND
 """How long a refused body is read and thrown away, so that the answer is not lost to a reset."""
-
-
-class _Message:
-    """A request as it is parsed: what stands before its body, and the body while it waits its turn."""
-
-    __slots__ = ("chunks", "complete", "fault", "method", "pairs", "refusal", "target", "version")
-
-    def __init__(self, method: bytes, target: bytes, version: str, pairs: Pairs) -> None:
-        self.method = method
-        self.target = target
-        self.version = version
-        self.pairs = pairs
-        self.chunks: list[bytes] = []
-        self.complete = False
-        self.refusal: tuple[RefusalReason, str] | None = None
-        """Why it is refused whatever its head says, and the detail for the analyst."""
-        self.fault = ""
-        """Why its body cannot be understood, where that was found before its turn came."""
 
 
 class CallerConnection(asyncio.Protocol):
@@ -61,12 +40,11 @@ class CallerConnection(asyncio.Protocol):
         "_parser",
         "_paused",
         "_peer",
+        "_pipeline",
         "_serving",
         "_target",
         "_transport",
         "_tunnel",
-        "_waiting",
-        "_waiting_bytes",
         "_waiting_since",
     )
 
@@ -78,9 +56,8 @@ class CallerConnection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._parser = httptools.HttpRequestParser(self)
         self._exchange: Served | None = None
-        self._message: _Message | None = None
-        self._waiting: deque[_Message] = deque()
-        self._waiting_bytes = 0
+        self._message: Message | None = None
+        self._pipeline = Pipeline()
         self._heads = HeadReader()
         self._pairs: Pairs = []
         self._target = b""
@@ -137,7 +114,7 @@ class CallerConnection(asyncio.Protocol):
             self._break(RefusalReason.MALFORMED_REQUEST, f"over {limit} bytes around a body")
 
     def _into_tunnel(self, data: bytes) -> None:
-        if self._exchange is None and not self._waiting:
+        if self._exchange is None and self._pipeline.empty:
             # The switch was refused: what follows is in no protocol of ours.
             self._close_soon()
         elif data and self._exchange is not None:
@@ -155,7 +132,7 @@ class CallerConnection(asyncio.Protocol):
         exchange, self._exchange = self._exchange, None
         if exchange is not None:
             exchange.caller_left()
-        self._waiting.clear()
+        self._pipeline.clear()
 
     def pause_writing(self) -> None:
         """Hold the upstream back while the caller does not read."""
@@ -195,9 +172,9 @@ class CallerConnection(asyncio.Protocol):
         if self._closing_at:
             return
         parser, limit = self._parser, self._gate.sizes.head
-        message = _Message(parser.get_method(), self._target, parser.get_http_version(), self._pairs)
+        message = Message(parser.get_method(), self._target, parser.get_http_version(), self._pairs)
         self._message = message
-        if self._head_bytes > limit and _size(message) > limit:
+        if self._head_bytes > limit and message.head_bytes > limit:
             message.refusal = RefusalReason.HEAD_TOO_LARGE, f"over {limit} bytes"
         self._take_turn(message)
 
@@ -207,9 +184,10 @@ class CallerConnection(asyncio.Protocol):
         self._dry = 0
         if message is None or self._closing_at:
             return
-        if self._waiting and self._waiting[-1] is message:
-            message.chunks.append(chunk)
-            self._hold(len(chunk))
+        if message.waiting:
+            self._pipeline.hold(message, chunk)
+            if self._pipeline.crowded:
+                self.pause_reading()
         elif self._exchange is not None:
             self._exchange.body(chunk)
 
@@ -221,20 +199,28 @@ class CallerConnection(asyncio.Protocol):
         if message is None or self._closing_at:
             return
         message.complete = True
-        if not (self._waiting and self._waiting[-1] is message) and self._exchange is not None:
+        if not message.waiting and self._exchange is not None:
             self._exchange.body_ended()
 
     # Requests.
 
-    def _take_turn(self, message: _Message) -> None:
+    def _take_turn(self, message: Message) -> None:
         """Begin a request, or let it wait: for the one before it, and until its reply has room."""
-        if self._exchange is None and not self._waiting and not self._full:
+        pipeline = self._pipeline
+        if self._exchange is None and pipeline.empty and not self._full:
             self._begin(message)
-        else:
-            self._waiting.append(message)
-            self._hold(self._head_bytes)
+            return
+        overflowing = pipeline.full
+        pipeline.put(message, self._head_bytes)
+        if pipeline.crowded:
+            self.pause_reading()
+        if overflowing and not self._deaf:
+            self._deaf = True
+            message.refusal = RefusalReason.OVERLOADED, f"over {MOST_WAITING} requests wait"
+            # It leaves the parser, so that what follows is not even parsed.
+            raise WireError("too many requests wait on one connection", clause="RFC 9112 §9.3.2")
 
-    def _begin(self, message: _Message) -> Served:
+    def _begin(self, message: Message) -> Served:
         gate, told = self._gate, message.refusal
         try:
             head = self._heads.read(message.method, message.target, message.version, message.pairs)
@@ -259,31 +245,26 @@ class CallerConnection(asyncio.Protocol):
         message = self._message
         if message is None:
             self._in_head = False
-            message = _Message(b"", self._target[:2048], "1.1", self._pairs)
+            message = Message(b"", self._target[:2048], "1.1", self._pairs)
             message.refusal = reason, detail
             self._take_turn(message)
-        elif self._waiting and self._waiting[-1] is message:
+        elif message.waiting:
             message.fault = detail
         elif self._exchange is not None:
             self._exchange.malformed(detail)
-
-    def _hold(self, size: int) -> None:
-        self._waiting_bytes += size
-        if len(self._waiting) > _MOST_WAITING or self._waiting_bytes > _MOST_WAITING_BYTES:
-            self.pause_reading()
 
     def _serve_waiting(self) -> None:
         # A loop, for thousands of refusals at a stroke would be as many calls within calls.
         if self._serving:
             return
         self._serving = True
-        while self._waiting and self._exchange is None and not self._full and not self._closing_at:
-            self._serve(self._waiting.popleft())
+        pipeline = self._pipeline
+        while not pipeline.empty and self._exchange is None and not self._full and not self._closing_at:
+            self._serve(pipeline.take())
         self._serving = False
 
-    def _serve(self, message: _Message) -> None:
-        if not self._waiting:
-            self._waiting_bytes = 0
+    def _serve(self, message: Message) -> None:
+        if self._pipeline.empty:
             self.resume_reading()
         exchange = self._begin(message)
         for chunk in message.chunks:
@@ -325,9 +306,9 @@ class CallerConnection(asyncio.Protocol):
         self._waiting_since = self._gate.clock.elapsed()
         if self._closing_at:
             return
-        if not keep or self._gate.draining or (not self._waiting and (self._tunnel or self._deaf)):
+        if not keep or self._gate.draining or (self._pipeline.empty and (self._tunnel or self._deaf)):
             self._close_soon()
-        elif self._waiting:
+        elif not self._pipeline.empty:
             self._serve_waiting()
         elif self._paused:
             # The upstream answered before it had taken all, and will not say any more that it has.
@@ -346,7 +327,10 @@ class CallerConnection(asyncio.Protocol):
             return
         if not sending:
             transport.close()
-        elif transport.can_write_eof():
+            return
+        if self._paused:
+            self.resume_reading()
+        if transport.can_write_eof():
             transport.write_eof()
 
     def tick(self, now: int) -> None:
@@ -373,10 +357,6 @@ class CallerConnection(asyncio.Protocol):
         """Close the connection if nothing is under way: the gate is draining."""
         if self.idle:
             self._close_soon()
-
-
-def _size(message: _Message) -> int:
-    return len(message.target) + sum(len(name) + len(value) + 4 for name, value in message.pairs)
 
 
 def negotiated(greeting: Greeting, tls: SSLObject) -> Greeting:
