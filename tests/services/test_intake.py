@@ -131,3 +131,31 @@ def test_an_upload_that_cannot_be_sent_on_yet_brims() -> None:
     assert taken.brimming
     taken.drain()
     assert not taken.brimming
+
+
+SECONDS = 1_000_000_000
+
+
+def test_a_span_without_enough_is_found_at_its_end_and_the_next_begins_anew() -> None:
+    taken = intake(ANYTHING, b"")
+
+    def pace(now: int) -> bool:
+        return taken.keeps_pace(now * SECONDS, span=10 * SECONDS, least=100)
+
+    assert pace(0)
+    taken.take(b"x" * 100)
+    assert pace(9)
+    assert pace(10)
+    taken.take(b"x" * 99)
+    assert pace(19)
+    assert not pace(20)
+
+
+def test_a_span_in_which_the_caller_was_held_back_does_not_count() -> None:
+    taken = intake(ANYTHING, b"")
+    assert taken.keeps_pace(0, span=10, least=100)
+    taken.stalled = True
+    assert taken.keeps_pace(11, span=10, least=100)
+    taken.stalled = False
+    assert taken.keeps_pace(20, span=10, least=100)
+    assert not taken.keeps_pace(21, span=10, least=100)

@@ -50,7 +50,7 @@ class Secret:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SizeLimits:
-    """Bytes at most; what is larger is refused before it is held."""
+    """Bytes at most; what is larger is refused before it is held. One is a rate: bytes a second at least."""
 
     head: Size = 64 * 1024
     """The request line and all header fields."""
@@ -58,6 +58,8 @@ class SizeLimits:
     """A body that is read before it is sent on."""
     upload: Size = 512 * 1024 * 1024
     """A body that streams through: audio, files, images."""
+    body_rate: Size = 1024
+    """Bytes a second at which a body must come, over any span of ``timeouts.body``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +71,7 @@ class Timeouts:
     head: timedelta = timedelta(seconds=15)
     """From a request's first byte to the end of its head."""
     body: timedelta = timedelta(seconds=60)
-    """For the next bytes of a request's body."""
+    """For the next bytes of a request's body; also the span over which ``sizes.body_rate`` is measured."""
     keep_alive: timedelta = timedelta(seconds=75)
     """For the next request on an idle connection."""
     upstream_connect: timedelta = timedelta(seconds=10)

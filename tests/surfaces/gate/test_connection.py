@@ -244,16 +244,39 @@ def test_a_head_that_dawdles_is_refused() -> None:
     assert played.refused[0].client.header_names.startswith("host,x,x")
 
 
-def test_a_body_that_dawdles_is_refused_but_not_one_that_comes() -> None:
+def test_a_body_that_stops_coming_is_refused() -> None:
     played = stage()
     caller = played.say(played.request()[: -len(BODY)])
-    for byte in BODY[:3]:
-        played.say(bytes([byte]), caller=caller)
-        played.wait(50, caller)
+    played.wait(50, caller)
+    played.say(BODY[:1], caller=caller)
+    played.wait(5, caller)
     assert statuses(caller.out) == []
     played.wait(61, caller)
     assert statuses(caller.out) == [408]
     assert reasons(played) == [R.BODY_TIMEOUT]
+
+
+def test_a_body_that_drips_is_refused_however_steadily() -> None:
+    played = stage()
+    caller = played.say(played.request()[: -len(BODY)])
+    for byte in BODY[:60]:
+        assert statuses(caller.out) == []
+        played.say(bytes([byte]), caller=caller)
+        played.wait(1, caller)
+    played.wait(2, caller)
+    assert statuses(caller.out) == [408]
+    assert reasons(played) == [R.BODY_TIMEOUT]
+
+
+def test_a_large_body_on_a_bad_line_is_taken() -> None:
+    played = stage()
+    body = BODY + b" " * 700_000
+    asked = played.request(body)
+    caller = played.caller()
+    for start in range(0, len(asked), 1100):
+        played.say(asked[start : start + 1100], caller=caller)
+        played.wait(1, caller)
+    assert statuses(caller.out) == [200]
 
 
 def test_a_connection_that_idles_is_closed_and_one_that_never_spoke_too() -> None:

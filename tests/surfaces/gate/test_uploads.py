@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from stage import REPLY, Stage, bodies_of, statuses
+from stage import REPLY, Stage, Wire, bodies_of, statuses
 
 from chatelaine.core.exchange.head import Head
 from chatelaine.model.exchange import EndReason, Operation, RefusalReason, RouteMatch
@@ -125,3 +125,59 @@ def test_the_answer_to_an_upload_that_was_held_back_is_not_lost_to_what_was_not_
     assert statuses(caller.out) == [503]
     assert caller.eof_written
     assert not caller.paused
+
+
+def drip(played: Stage, caller: Wire, seconds: int) -> None:
+    for _ in range(seconds):
+        caller.feed(b"x")
+        played.wait(1, caller)
+
+
+def test_an_upload_that_drips_is_broken_off_and_told_so() -> None:
+    played = stage()
+    whole = upload(played, MODEL + FILE + b"x" * 1_000_000 + END, kind=FORM)
+    caller = played.say(whole[:1000])
+    drip(played, caller, 62)
+    assert statuses(caller.out) == [408]
+    assert [event.reason for event in played.ended] == [EndReason.IDLE_TIMEOUT]
+    assert played.upstream.wires[0].closing
+
+
+def test_an_upload_that_drips_under_a_reply_does_not_keep_it_open() -> None:
+    played = stage()
+    whole = upload(played, MODEL + FILE + b"x" * 1_000_000 + END, kind=FORM)
+    caller = played.say(whole[:1000])
+    played.upstream.wires[0].feed(REPLY[:-5])
+    drip(played, caller, 62)
+    assert caller.closing
+    assert [event.reason for event in played.ended] == [EndReason.IDLE_TIMEOUT]
+
+
+def test_a_caller_is_not_blamed_for_an_upstream_that_takes_nothing() -> None:
+    played = stage()
+    whole = upload(played, MODEL + FILE + b"x" * 1_000_000 + END, kind=FORM)
+    caller = played.say(whole[:1000])
+    (wire,) = played.upstream.wires
+    wire.slow = True
+    caller.feed(whole[1000:200_000])
+    assert caller.paused
+    for _ in range(90):
+        played.wait(1, caller)
+    assert not played.ended
+    wire.read_out()
+    wire.slow = False
+    assert not caller.paused
+    caller.feed(whole[200_000:])
+    wire.feed(REPLY)
+    assert statuses(caller.out) == [200]
+
+
+def test_an_upstream_that_takes_nothing_for_long_is_blamed_itself() -> None:
+    played = stage()
+    caller = played.say(upload(played, MODEL + FILE + b"x" * 1_000_000 + END, kind=FORM)[:1000])
+    played.upstream.wires[0].slow = True
+    caller.feed(b"x" * 200_000)
+    for _ in range(2):
+        played.wait(601, caller)
+    assert statuses(caller.out) == [504]
+    assert [event.reason for event in played.ended] == [EndReason.UPSTREAM_TIMEOUT]

@@ -180,6 +180,9 @@ class Exchange(Course):
 
     def tick(self, now: int, *, caller_full: bool) -> None:
         """Look at the clock: end what has waited too long. ``now`` as ``Clock.elapsed``."""
+        if self._drips(now):
+            self._leave_waiting()
+            return
         if self.moved:
             self.moved = False
             self.waiting_since = now
@@ -187,13 +190,23 @@ class Exchange(Course):
         waited, times = now - self.waiting_since, self.room.timeouts
         state = self.state
         if state is _RECEIVING and waited > times.body.total_seconds() * SECOND:
-            self.refusal = refusal(RefusalReason.BODY_TIMEOUT)
-            self.step(Input.CALLER_SLOW)
+            self._leave_waiting()
         elif state is State.SENDING and waited > times.upstream_first_byte.total_seconds() * SECOND:
-            complete = self.intake is None or self.intake.complete
+            complete = self.intake is None or self.intake.complete or self.intake.stalled
             self.step(Input.UPSTREAM_SLOW if complete else Input.CALLER_SLOW)
         elif state in _PASSING and waited > times.stream_idle.total_seconds() * SECOND:
             self.step(Input.CALLER_SLOW if caller_full else Input.UPSTREAM_SLOW)
+
+    def _drips(self, now: int) -> bool:
+        intake, room = self.intake, self.room
+        if intake is None or intake.complete:
+            return False
+        span = room.timeouts.body.total_seconds()
+        return not intake.keeps_pace(now, span=int(span * SECOND), least=int(span * room.sizes.body_rate))
+
+    def _leave_waiting(self) -> None:
+        self.refusal = refusal(RefusalReason.BODY_TIMEOUT)
+        self.step(Input.CALLER_SLOW)
 
     def _decide(self) -> None:
         room = self.room

@@ -75,6 +75,7 @@ class Intake:
         "_front",
         "_held",
         "_limit",
+        "_span",
         "bytes",
         "complete",
         "flowing",
@@ -98,6 +99,8 @@ class Intake:
         self._limit = limit
         self._chunks: list[bytes] = []
         self._held = 0
+        self._span: tuple[int, int] | None = None
+        """When the span that is watched began, and what had come by then."""
         self.bytes = 0
         self.complete = False
         """Whether the request has come whole."""
@@ -119,6 +122,24 @@ class Intake:
             self._front.take(chunk)
         self._chunks.append(chunk)
         self._held += len(chunk)
+
+    def keeps_pace(self, now: int, *, span: int, least: int) -> bool:
+        """Tell whether enough came in the span that ends now; a span in which it was stalled does not count.
+
+        Args:
+            now: as ``Clock.elapsed``.
+            span: nanoseconds.
+            least: bytes that must have come in it.
+        """
+        watched = self._span
+        if watched is None or self.stalled:
+            self._span = now, self.bytes
+            return True
+        began, had = watched
+        if now - began < span:
+            return True
+        self._span = now, self.bytes
+        return self.bytes - had >= least
 
     @property
     def decidable(self) -> bool:
