@@ -74,6 +74,7 @@ def attack(name: str, status: int, reason: str, *rest: bytes, start: bytes = POS
 
 
 M = "malformed_request"
+AUDIO = b"POST /v1/audio/transcriptions HTTP/1.1\r\nHost: gate\r\n%b"
 REALTIME = b"GET /v1/realtime?model=m HTTP/1.1\r\nHost: g\r\n%b"
 ATTACKS = [
     attack("a length beside chunks", 400, M, SIZED, TE, b": chunked\r\n\r\n", CHUNKED),
@@ -130,6 +131,26 @@ ATTACKS = [
         "version_unknown",
         start=b"GET /v1/models\r\nX: y HTTP/1.1\r\nHost: g\r\n%b\r\n",
     ),
+    attack(
+        "a model hidden in an upload that is no form",
+        415,
+        "media_type",
+        b"Content-Type: application/json\r\n",
+        SIZED,
+        b"\r\n",
+        BODY,
+        start=AUDIO,
+    ),
+    attack(
+        "a form with two boundaries",
+        400,
+        M,
+        b"Content-Type: multipart/form-data; boundary=a; boundary=b\r\n",
+        SIZED,
+        b"\r\n",
+        BODY,
+        start=AUDIO,
+    ),
     attack("a dawdling head", 408, "head_timeout", b"X: "),
     attack("a dawdling body", 408, "body_timeout", SIZED, b"\r\n", BODY[:5]),
 ]
@@ -177,6 +198,51 @@ def test_a_hidden_second_request_is_never_served(plain: House, bearer: bytes) ->
         told = said(plain.port, POST + bearer + framing + b"\r\n0\r\n\r\n" + hidden)
         assert told.count(b"HTTP/1.1 ") == 1
     assert len(plain.asked()) == before
+
+
+def test_a_body_that_drips_is_refused(plain: House, bearer: bytes) -> None:
+    asked = POST + bearer + b"Content-Length: 100000\r\n\r\n"
+    began = time.monotonic()
+    with socket.create_connection(("127.0.0.1", plain.port), timeout=0.2) as line:
+        line.sendall(asked)
+        told = b""
+        while not told and time.monotonic() < began + 10:
+            line.sendall(b" ")
+            try:
+                told = line.recv(65536)
+            except TimeoutError:
+                continue
+    assert told.startswith(b"HTTP/1.1 408 ")
+    assert _refused(plain, told) == "body_timeout"
+
+
+def test_a_flood_of_pipelined_requests_is_answered_or_broken_off_and_the_gate_serves_on(
+    plain: House, bearer: bytes
+) -> None:
+    asked = POST + bearer + b"Expect: 100-continue\r\n" + SIZED + b"\r\n"
+    flood = b"GET / HTTP/1.1\r\nHost: g\r\n\r\n" * 10_000
+    with socket.create_connection(("127.0.0.1", plain.port), timeout=10) as line:
+        line.sendall(asked)
+        assert line.recv(100).startswith(b"HTTP/1.1 100 ")
+        # The first request ends with the flood's first bytes, so that all the rest waits for its reply.
+        line.sendall(BODY + flood)
+        told = b""
+        try:
+            while data := line.recv(65536):
+                told += data
+        except ConnectionResetError:
+            pass
+    statuses = [int(piece[:3]) for piece in told.split(b"HTTP/1.1 ")[1:]]
+    assert statuses[0] == 200
+    assert set(statuses[1:]) <= {403, 503}
+    assert statuses.count(503) <= 1
+    assert len(said(plain.port, POST + bearer + SIZED + b"\r\n" + BODY)) > 0
+
+
+def _refused(running: House, told: bytes) -> str:
+    """Return the reason recorded for an answer."""
+    found = [_inside(line) for line in running.events() if "refused" in line["kind"]]
+    return next(str(event["reason"]) for event in found if event["exchange"] == _id(told))
 
 
 def test_the_answer_to_a_flood_is_not_lost_to_a_reset(plain: House, bearer: bytes) -> None:
