@@ -133,6 +133,40 @@ def test_an_upload_that_cannot_be_sent_on_yet_brims() -> None:
     assert not taken.brimming
 
 
+CHAT = RouteMatch(OPENAI, "/v1/chat/completions", Operation.CHAT, "openai")
+BATCHES = RouteMatch(OPENAI, "/v1/batches", Operation.BATCH, "")
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        b"",
+        b"application/json",
+        b"application/x-www-form-urlencoded",
+        FORM,
+        b"application/json; charset=utf-7",
+    ],
+)
+def test_a_body_that_is_read_as_json_is_sent_on_as_json(kind: bytes) -> None:
+    taken = intake(CHAT, kind)
+    taken.take(b'{"a":"&model=another&"}')
+    head = read_head(b"POST", b"/x", "1.1", [(b"host", b"gate"), (b"content-type", kind)])
+    assert taken.framing(head) == b"content-type: application/json\r\ncontent-length: 23\r\n"
+
+
+def test_a_body_that_is_not_read_is_sent_on_as_what_it_is_called() -> None:
+    head = read_head(b"POST", b"/x", "1.1", [(b"host", b"gate"), (b"content-type", b"text/plain")])
+    taken = intake(BATCHES)
+    taken.take(b"x")
+    assert taken.framing(head) == b"content-type: text/plain\r\ncontent-length: 1\r\n"
+    assert intake(ANYTHING, b"").framing(head).startswith(b"content-type: text/plain\r\n")
+
+
+def test_a_request_without_a_body_is_sent_on_without_one() -> None:
+    head = read_head(b"GET", b"/x", "1.1", [(b"host", b"gate")])
+    assert Intake(head, CHAT, limit=LIMIT, held=HELD).framing(head) == b""
+
+
 SECONDS = 1_000_000_000
 
 

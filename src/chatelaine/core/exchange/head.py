@@ -349,7 +349,7 @@ def write_head(head: Head, *, path: bytes, host: bytes, credential: bytes, body:
         path: prefix of the upstream's address, without a trailing slash.
         host: value of the Host header.
         credential: the provider key's whole header line with CRLF; empty where it has none.
-        body: the header line that frames the body, with CRLF; empty where there is no body.
+        body: the header lines that say what the body is and frame it, each with CRLF.
     """
     return b"".join(
         (
@@ -362,7 +362,6 @@ def write_head(head: Head, *, path: bytes, host: bytes, credential: bytes, body:
             b"\r\naccept-encoding: identity\r\n",
             credential,
             head.passed,
-            *((b"content-type: ", head.content_type, b"\r\n") if head.content_type else ()),
             body,
             b"\r\n",
         )

@@ -75,6 +75,7 @@ class Intake:
         "_front",
         "_held",
         "_limit",
+        "_read",
         "_span",
         "bytes",
         "complete",
@@ -97,6 +98,7 @@ class Intake:
         self._chunked = head.chunked
         self._front = _Front(head, route, most=held) if route.upload else None
         self._limit = limit
+        self._read = bool(route.grammar)
         self._chunks: list[bytes] = []
         self._held = 0
         self._span: tuple[int, int] | None = None
@@ -165,15 +167,20 @@ class Intake:
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
     def framing(self, head: Head) -> bytes:
-        """Return the header lines that frame the body, or ask for the switch, on the way upstream."""
+        """Return the header lines that say what the body is and frame it, or ask for the switch."""
         if head.upgrade:
             return b"connection: upgrade\r\nupgrade: %b\r\n" % head.upgrade
-        if self._front is None:
-            # A held body is sent with its length, however it came.
-            return b"content-length: %d\r\n" % self.bytes if self.bytes or head.length == 0 else b""
-        if self._chunked:
-            return b"transfer-encoding: chunked\r\n"
-        return b"content-length: %d\r\n" % head.length if head.length is not None else b""
+        if self._front is not None:
+            if self._chunked:
+                return _kind(head) + b"transfer-encoding: chunked\r\n"
+            return _kind(head) + (b"content-length: %d\r\n" % head.length if head.length is not None else b"")
+        # A held body is sent with its length, however it came. What was read as JSON must be read as JSON:
+        # a form, or another charset, could say something else in the same bytes.
+        if self._read and self.bytes:
+            return b"content-type: application/json\r\ncontent-length: %d\r\n" % self.bytes
+        return _kind(head) + (
+            b"content-length: %d\r\n" % self.bytes if self.bytes or head.length == 0 else b""
+        )
 
     def drain(self) -> bytes:
         """Return what is held, and hold it no longer."""
@@ -186,6 +193,10 @@ class Intake:
             return data
         framed = b"%x\r\n%b\r\n" % (len(data), data) if data else b""
         return framed + LAST_CHUNK if self.complete else framed
+
+
+def _kind(head: Head) -> bytes:
+    return b"content-type: %b\r\n" % head.content_type if head.content_type else b""
 
 
 def _form(head: Head, route: RouteMatch) -> FormReader | None:

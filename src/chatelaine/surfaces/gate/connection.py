@@ -306,7 +306,7 @@ class CallerConnection(asyncio.Protocol):
         self._waiting_since = self._gate.clock.elapsed()
         if self._closing_at:
             return
-        if not keep or self._gate.draining or (self._pipeline.empty and (self._tunnel or self._deaf)):
+        if not keep or self._gate.draining or ((self._tunnel or self._deaf) and self._pipeline.empty):
             self._close_soon()
         elif not self._pipeline.empty:
             self._serve_waiting()
