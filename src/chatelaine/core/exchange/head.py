@@ -225,7 +225,7 @@ def read_head(method: bytes, target: bytes, version: str, pairs: Pairs) -> Head:
             take(special, value)
     if not target.startswith(b"/"):
         target = _origin_form(target)
-    if b"?" in target:
+    if target.find(b"?") >= 0:
         target = _take_parameter(special, target)
     _judge(special, version)
     tokens = special.tokens

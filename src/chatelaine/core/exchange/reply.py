@@ -57,7 +57,7 @@ def relay_head(head: ReplyHead, *, exchange: ExchangeId, secret: bytes, framing:
         lowered = name.lower()
         if lowered in _DROPPED or (error and lowered.startswith(_TIER_MARKS)):
             continue
-        if secret and secret in value:
+        if secret and value.find(secret) >= 0:
             continue
         pieces += (name, b": ", value, b"\r\n")
     pieces += (REQUEST_ID, b": ", exchange.encode(), b"\r\n", framing, b"\r\n")

@@ -21,6 +21,8 @@ Fields = dict[str, Value]
 MOST_NUMBERS: Final = 32
 IMPOSSIBLE: Final = 1e300
 """Stands for a number that no double holds; JSON has no infinity to record it as."""
+_LARGEST: Final = int(IMPOSSIBLE)
+"""As a whole number: native code turns both sides of a comparison into doubles, and most hold no such one."""
 _MOST_WHOLE: Final = 2**53
 _MOST_DIGITS: Final = 16
 _NUMERIC: Final = (int, float)
@@ -83,7 +85,7 @@ def read_fields(body: bytes, *, nested: tuple[bytes, ...] = ()) -> tuple[Fields,
     if not "".join(fields).islower():
         _refuse_other_letters(fields)
     # memchr first: most bodies hold no such escape, and many no escape at all.
-    hidden = b"\\" in body and b"\\u00" in body and _DISGUISED.search(body) is not None
+    hidden = body.find(b"\\") >= 0 and b"\\u00" in body and _DISGUISED.search(body) is not None
     if hidden or _may_repeat(body, fields, nested):
         _refuse_repeats(body, nested=nested)
     return fields, hidden
@@ -182,13 +184,17 @@ def numbers(*objects: Fields) -> tuple[tuple[str, float], ...]:
     found = []
     for fields in objects:
         for name, value in fields.items():
-            if name in NUMBERS and isinstance(value, _NUMERIC):
-                found.append((name, value if type(value) is float else _as_float(value)))
+            if name not in NUMBERS:
+                continue
+            if isinstance(value, float):
+                found.append((name, value))
+            elif isinstance(value, int):
+                found.append((name, _as_float(value)))
     return tuple(found) if len(found) <= MOST_NUMBERS else tuple(found[:MOST_NUMBERS])
 
 
-def _as_float(value: float) -> float:
-    if -IMPOSSIBLE <= value <= IMPOSSIBLE:
+def _as_float(value: int) -> float:
+    if -_LARGEST <= value <= _LARGEST:
         return float(value)
     return IMPOSSIBLE if value > 0 else -IMPOSSIBLE
 

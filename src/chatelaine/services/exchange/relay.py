@@ -118,10 +118,10 @@ class Relay:
 
     def _without_secret(self, data: bytes) -> bytes:
         secret = self._secret
-        if secret in data:
+        if data.find(secret) >= 0:
             data = data.replace(secret, _STARS[: len(secret)])
         reach = len(secret) - 1
-        if secret in self._tail + data[:reach]:
+        if (self._tail + data[:reach]).find(secret) >= 0:
             raise SecretStraddled
         self._tail = (self._tail + data)[-reach:] if len(data) < reach else data[-reach:]
         return data
