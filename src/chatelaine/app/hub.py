@@ -27,7 +27,7 @@ from chatelaine.app.orders import take_orders, watch_supervisor
 from chatelaine.app.recovery import HUB, durable, rebuild_totals, recover_worker
 from chatelaine.app.settings_files import read_to_serve
 from chatelaine.app.wire import CLOCK, ENTROPY, Places, peppers, read_settings, sealer
-from chatelaine.core.metric import KEY_CHANGE, RELOAD_FAILURES, RELOADS
+from chatelaine.core.metric import EVENTS, KEY_CHANGE, RELOAD_FAILURES, RELOADS
 from chatelaine.model.error import ChatelaineError, JournalError, StoreError
 from chatelaine.model.event import AdminActed
 from chatelaine.model.link import (
@@ -201,6 +201,7 @@ class Hub:
             log.error("a worker cannot be recovered", extra={"worker": hello.worker, "fault": str(fault)})  # noqa: TRY400 - told, not traced
             raise ConnectionAbortedError(str(fault)) from fault
         if closed:
+            self._tally.count(EVENTS, "interrupted", by=closed)
             log.warning("exchanges were interrupted", extra={"worker": hello.worker, "exchanges": closed})
             self._note("recover", "hub", "done", f"worker {hello.worker}: {closed} exchanges interrupted")
 
@@ -268,6 +269,7 @@ class Hub:
         offset = CLOCK.now() - CLOCK.elapsed()
         while True:
             await asyncio.sleep(_SWEEP)
+            self._journal.tell(self._tally)
             before, offset = offset, CLOCK.now() - CLOCK.elapsed()
             if abs(offset - before) > _JUMP:
                 detail = f"{(offset - before) / SECOND:+.1f} s"

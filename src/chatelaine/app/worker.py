@@ -21,7 +21,14 @@ from chatelaine.app.orders import take_orders, watch_supervisor
 from chatelaine.app.wire import CLOCK, Places, peppers, read_settings
 from chatelaine.catalog import providers
 from chatelaine.core.key.roster import Roster
-from chatelaine.core.metric import CONNECTIONS, IN_FLIGHT, JOURNAL_AVAILABLE, RELOAD_FAILURES, RELOADS
+from chatelaine.core.metric import (
+    CONNECTIONS,
+    IN_FLIGHT,
+    JOURNAL_AVAILABLE,
+    RELOAD_FAILURES,
+    RELOADS,
+    UPSTREAM_OPEN,
+)
 from chatelaine.model.error import ChatelaineError, TableError
 from chatelaine.model.exchange import EndReason
 from chatelaine.model.key import VirtualKey
@@ -207,12 +214,19 @@ class Worker:
             await asyncio.sleep(_TICK)
             gate.tick()
             self._works.capture.tell(tally)
+            journal.tell(tally)
+            self._show_resting()
             tally.show(CONNECTIONS, value=len(gate.connections))
             tally.show(IN_FLIGHT, value=len(self._works.live))
             tally.show(JOURNAL_AVAILABLE, value=float(journal.available))
             link.report_standing(
                 WorkerStanding(ready=True, draining=gate.draining, journal=journal.available)
             )
+
+    def _show_resting(self) -> None:
+        resting = set(self._works.rota.resting(CLOCK.elapsed()))
+        for upstream in self._settings.upstreams:
+            self._works.tally.show(UPSTREAM_OPEN, upstream.name, value=upstream.name in resting)
 
     async def _drain(self, gate: Gate) -> None:
         gate.drain()

@@ -19,6 +19,7 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import Final, Protocol
 
+from chatelaine.adapters.journal.pulse import Pulse
 from chatelaine.adapters.journal.writer import SegmentWriter, unusable
 from chatelaine.core.codec import encode
 from chatelaine.core.journal import carry, frame
@@ -27,7 +28,7 @@ from chatelaine.model.event import AdminActed, Event, ExchangeEnded, ExchangeInt
 from chatelaine.model.journal import OpenExchange
 from chatelaine.model.settings import Durability, JournalSettings
 from chatelaine.model.words import SECOND, ExchangeId, WorkerNumber
-from chatelaine.ports import Clock
+from chatelaine.ports import Clock, Telemetry
 
 _COMPANY: Final = 0.002
 """Seconds an end or a refusal waits for others to be written with."""
@@ -113,6 +114,7 @@ class SegmentJournal:
         self._due = self._timed = self._closed = self._usable = False
         self._failure = ""
         self._failed_at = self._unwritten = 0
+        self._pulse = Pulse()
         self._begun = self._looked = self._written_at = clock.elapsed()
         try:
             self._writer = SegmentWriter(directory, worker)
@@ -144,6 +146,11 @@ class SegmentJournal:
         """Records appended that are not written yet."""
         return len(self._group.frames)
 
+    def tell(self, telemetry: Telemetry) -> None:
+        """Count for operators what happened since this was last called."""
+        unsynced = self._syncing.frames if self._syncing is not None else []
+        self._pulse.tell(telemetry, waiting=self.waiting + len(unsynced))
+
     @property
     def left_open(self) -> tuple[OpenExchange, ...]:
         """What an earlier writer of this journal opened and did not end, when this one took it over."""
@@ -171,6 +178,7 @@ class SegmentJournal:
         elif self._failure:
             self._refuse()
         group.frames.append(frame(encode(event)))
+        self._pulse.appended[type(event)] += 1
         if not self._timed:
             self._timed = True
             self._loop.call_later(_COMPANY, self._time_out)
@@ -230,11 +238,13 @@ class SegmentJournal:
                 self._look()
                 self._writer.write(b"".join(group.frames))
             except OSError as error:
+                self._pulse.failures += 1
                 self._fail(error)
                 return
         self._group = Group()
         if not self._fsync or not group.frames:
             self._settle(group)
+            self._tell(iter(group.calls), durable=True)
             return
         self._syncing = group
         if self._closed:
@@ -244,10 +254,11 @@ class SegmentJournal:
             self._orders.put(group)
 
     def _settle(self, group: Group) -> None:
+        if group.frames:
+            self._pulse.groups.append(self._clock.elapsed() - self._written_at)
         self._writer.settle()
         if self._writer.written >= self._settings.segment_bytes:
             self._rotate()
-        self._tell(iter(group.calls), durable=True)
 
     def _tell(self, calls: Iterator[Callback], *, durable: bool) -> None:
         try:
@@ -288,11 +299,10 @@ class SegmentJournal:
             return
         self._syncing = None
         if group.fault is not None:
+            self._pulse.failures += 1
             self._renew(group, group.fault)
             return
-        self._writer.settle()
-        if self._writer.written >= self._settings.segment_bytes:
-            self._rotate()
+        self._settle(group)
         # Ends that nobody waits for, and whose moment came during the sync, have no other call left.
         late = bool(self._group.frames) and not self._timed
         if (self._group.calls or late) and not self._due:
