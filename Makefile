@@ -2,8 +2,10 @@
 #   make demo          the product in a minute, on this machine alone
 #   make test          make check, then every test (under 15 minutes)
 #   make check         style, types, floors, house (under 30 seconds)
-#   make run           chatelaine up
-#   make bench NAME=x  one benchmark of bench/; without NAME, their names; NAME=gate LITELLM=1: with LiteLLM
+#   make run           chatelaine up; COMPILED=1: on the compiled tree
+#   make compiled      build/compiled: the same package, its hot modules as native code (a minute, after a change)
+#   make bench NAME=x  one benchmark of bench/, on the compiled tree; COMPILED=0: on the sources as they are;
+#                      without NAME, their names; NAME=gate LITELLM=1: with LiteLLM
 #   make soak          minutes of load; make fuzz: minutes of generated input (MINUTES=n)
 #   make lock          requirements/*.txt, the npm lock and the shelves' locks anew (LOCK=--upgrade for newer versions)
 #   make lock-shelves  the shelves' locks alone
@@ -19,8 +21,11 @@ BIN := .venv/bin
 NPM := tests/wire/npm
 SET_UP := requirements/set_up.sh
 PYTEST := $(BIN)/python -m pytest
+ON_COMPILED := COMPILED=1 PYTHONPATH=$(CURDIR)/build/compiled
+# Whoever starts make may have set it for another target.
+ON_SOURCES := COMPILED=0 PYTHONPATH=
 
-.PHONY: help demo run test check lint types floors house bench soak fuzz lock lock-shelves clean debian
+.PHONY: help demo run compiled test test-compiled check lint types floors house bench soak fuzz lock lock-shelves clean debian
 
 help:
 	@sed -n '2,/^$$/s/^# *//p' Makefile
@@ -47,8 +52,16 @@ debian:
 demo: .venv/set-up-run
 	@$(BIN)/chatelaine demo
 
+ifeq ($(COMPILED),1)
+run: compiled
+	@$(ON_COMPILED) $(BIN)/chatelaine up
+else
 run: .venv/set-up-run
 	@$(BIN)/chatelaine up
+endif
+
+compiled: .venv/set-up-test debian
+	@$(BIN)/python tools/compiled.py >/dev/null
 
 # ── checks ──
 
@@ -70,7 +83,15 @@ house: .venv/set-up-test
 
 test: check debian
 	@$(MAKE) $(NPM)/node_modules/set-up
-	@$(PYTEST) -n 2 --dist loadfile --ignore tests/test_house.py --ignore tests/test_repository.py
+	@$(ON_SOURCES) $(PYTEST) -n 2 --dist loadfile --ignore tests/test_house.py --ignore tests/test_repository.py
+	@if $(BIN)/python tools/compiled.py --able; then $(MAKE) test-compiled; else test "$${CI:-}" != true; fi
+
+# What is compiled once more, as native code, and real clients through all of it.
+COMPILED_TESTS := tests/test_tree.py tests/core tests/services tests/surfaces tests/ports tests/adapters \
+	tests/wire/test_clients.py
+
+test-compiled: compiled $(NPM)/node_modules/set-up
+	@$(ON_COMPILED) $(PYTEST) -n 2 --dist loadfile $(COMPILED_TESTS)
 
 soak: .venv/set-up-test debian
 	@$(PYTEST) -m soak $(if $(MINUTES),--minutes $(MINUTES))
@@ -87,8 +108,8 @@ build/litellm/set-up: requirements/litellm.txt | .venv/set-up-bench
 	@touch $@
 
 ifdef NAME
-bench: .venv/set-up-bench debian $(if $(LITELLM),build/litellm/set-up)
-	@$(BIN)/python bench/$(NAME).py
+bench: .venv/set-up-bench debian $(if $(LITELLM),build/litellm/set-up) $(if $(filter 0,$(COMPILED)),,compiled)
+	@$(if $(filter 0,$(COMPILED)),$(ON_SOURCES),$(ON_COMPILED)) $(BIN)/python bench/$(NAME).py
 else
 bench:
 	@grep --no-filename --only-matching 'make bench NAME=[a-z_]*' bench/*.py | sort -u

@@ -4,6 +4,7 @@ Figures are ratios within one run on one machine: machines differ, and this one 
 """
 
 import contextlib
+import importlib.util
 import json
 import os
 import shutil
@@ -35,6 +36,14 @@ class Row:
     met: bool
 
 
+def measured_tree() -> str:
+    """Return which tree is measured: ``compiled`` (native code) or ``sources``."""
+    hot = importlib.util.find_spec("chatelaine.services.exchange.driver")
+    if hot is None or hot.origin is None:
+        raise SystemExit("bench: chatelaine is not installed; run make bench")
+    return "sources" if hot.origin.endswith(".py") else "compiled"
+
+
 @dataclass
 class Report:
     """What a benchmark prints: a table for people and one JSON line for programs."""
@@ -52,11 +61,12 @@ class Report:
 
     def show(self) -> None:
         """Print the rows, and as the last line the JSON object."""
-        print()
+        tree = measured_tree()
+        print(f"\ntree: {tree}")
         for row in self.rows:
             verdict = "" if row.bar == NO_BAR else "met" if row.met else "NOT MET"
             print(f"{verdict:7s}  {row.what:58s} {row.bar:22s} {row.measured:g}")
-        print(json.dumps({"bench": self.bench, "rows": [asdict(row) for row in self.rows]}))
+        print(json.dumps({"bench": self.bench, "tree": tree, "rows": [asdict(row) for row in self.rows]}))
 
 
 def say(text: str) -> None:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import product
 
+from chatelaine.core.key import identify as identifying
 from chatelaine.core.key.identify import identify
 from chatelaine.core.key.roster import Roster
 from chatelaine.core.key.token import Digester, Peppers, mint, new_kid
@@ -141,7 +142,9 @@ def main() -> None:
                 "met": abs(found.t) < BAR,
             }
         )
-    print(json.dumps({"bench": "timing", "rows": rows}))
+    tree = "sources" if str(identifying.__file__).endswith(".py") else "compiled"
+    print(f"tree: {tree}")
+    print(json.dumps({"bench": "timing", "tree": tree, "rows": rows}))
 
 
 if __name__ == "__main__":

@@ -39,7 +39,8 @@ _OWN: Final = struct.Struct("=2q")
 _GROWTH: Final = 256
 """Rows a file grows by."""
 _MOST_SLOTS: Final = 1 << 24
-_BOOT: Final = Path("/proc/sys/kernel/random/boot_id")
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
+"""Not final, for a test that lets the machine go down: native code keeps finals out of reach."""
 
 _lock = fcntl.flock
 _EXCLUSIVE: Final = fcntl.LOCK_EX
