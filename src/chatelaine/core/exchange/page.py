@@ -9,7 +9,8 @@ _HEAD = """# Routes
 What each provider's card names. A path that no card names is refused (`403`, recorded) unless
 `gate.unknown_routes` is `allow`. Where two dialects share a path, a header tells them apart. Grants speak of
 *operations*: `file` is what a provider keeps for its caller, `list` reads, cancels or deletes what is there
-and costs nothing.
+and costs nothing. A form is `multipart/form-data`; its fields are read as it passes, and any other body is
+refused there (`415`). What is read by a grammar goes upstream as `application/json`.
 
 This page is written by `chatelaine.core.exchange.page` and a test keeps it current.
 """
@@ -43,5 +44,5 @@ def _body(route: RouteCard) -> str:
     if route.websocket:
         return "WebSocket"
     if route.upload:
-        return "passed through"
+        return "form, passed through"
     return f"read as `{route.grammar}`" if route.grammar else "not read"
