@@ -327,3 +327,22 @@ def test_what_is_no_client_hello_is_dropped_and_others_are_served(
         ):
             secure.sendall(asked)
             assert secure.recv(4096).startswith(b"HTTP/1.1 200 ")
+
+
+def test_a_head_request_on_a_path_that_is_allowed_ends_with_its_reply_and_the_line_serves_on(
+    tmp_path: Path, model_port: int
+) -> None:
+    with house(tmp_path, model=model_port, tls=False, gate="  unknown_routes: allow\n") as running:
+        bearer = b"Authorization: Bearer %b\r\n" % running.issue().encode()
+        asked = b"HEAD /v1/new HTTP/1.1\r\nHost: gate\r\n" + bearer + b"\r\n"
+        with socket.create_connection(("127.0.0.1", running.port), timeout=10) as line:
+            for _ in range(3):
+                line.sendall(asked)
+                told = line.recv(65536)
+                assert told.startswith(b"HTTP/1.1 ")
+                assert told.endswith(b"\r\n\r\n")
+                assert b"content-length: " in told.lower()
+            line.sendall(POST + bearer + SIZED + b"\r\n" + BODY)
+            assert line.recv(65536).startswith(b"HTTP/1.1 200 ")
+        ended = [_inside(event) for event in running.events() if event["kind"] == "exchange.ended"]
+        assert [event["reason"] for event in ended] == ["completed"] * 4
