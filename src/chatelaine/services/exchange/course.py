@@ -2,13 +2,11 @@
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from typing import Final
 
 from chatelaine.core.exchange.head import Head, write_head
 from chatelaine.core.exchange.refusal import refusal
 from chatelaine.core.exchange.reply import find_header, write_answer
-from chatelaine.core.exchange.table import STEPS, Command, Input, State
+from chatelaine.core.exchange.table import Input, State
 from chatelaine.core.metric import REQUESTS, UPSTREAM_ERRORS
 from chatelaine.model.capture import Part
 from chatelaine.model.error import JournalUnavailable, UpstreamError
@@ -362,39 +360,3 @@ class Course(ABC):
         )
         asked = decision.asked
         room.telemetry.count(REQUESTS, asked.provider or "", asked.route, told.reason)
-
-
-DO: Final[dict[Command, Callable[[Course], None]]] = {
-    Command.OPEN: Course.open,
-    Command.CONNECT: Course.connect,
-    Command.SEND: Course.send,
-    Command.START_REPLY: Course.start_reply,
-    Command.SWITCH: Course.switch,
-    Command.CANCEL: Course.cancel,
-    Command.ANSWER: Course.answer,
-    Command.ABORT: Course.abort,
-    Command.SETTLE: Course.settle,
-    Command.RELEASE: Course.release,
-    Command.END: Course.record_end,
-    Command.REFUSE: Course.record_refusal,
-}
-"""How each command of the table is carried out."""
-
-
-class Move:
-    """One entry of the table, made ready: the state it leads to, and what is then called."""
-
-    __slots__ = ("calls", "final", "state")
-
-    def __init__(self, state: State, commands: tuple[Command, ...]) -> None:
-        self.state = state
-        self.calls = tuple(DO[command] for command in commands)
-        self.final = state in _FINAL
-
-
-_FINAL: Final = frozenset({State.REFUSED, State.ENDED})
-
-MOVES: Final = tuple(
-    tuple(Move(step.state, step.commands) if step is not None else None for step in row) for row in STEPS
-)
-"""The exchange's table by state and input; None where it says that this cannot happen."""

@@ -10,8 +10,9 @@ from chatelaine.model.capture import Part
 from chatelaine.model.error import WireError
 from chatelaine.model.exchange import EndReason, RefusalReason, ReplyHead, RouteMatch
 from chatelaine.model.words import SECOND
-from chatelaine.services.exchange.course import MOVES, Course
+from chatelaine.services.exchange.course import Course
 from chatelaine.services.exchange.intake import Intake
+from chatelaine.services.exchange.moves import MOVES
 from chatelaine.services.exchange.relay import SecretStraddled
 
 _EARLY_CHALLENGE: Final = 64 * 1024
