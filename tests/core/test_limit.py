@@ -145,9 +145,10 @@ def test_no_bucket_ever_holds_more_than_a_minute_may(
         assert 0 <= walk.row.tokens <= tokens
 
 
+# The day of a row is never behind its minute.
 rows = st.builds(
     MeterRow,
-    st.integers(0, NOON // (86_400 * SECOND)),
+    st.just(NOON // (86_400 * SECOND)),
     *[st.integers(0, 200), st.integers(0, 900), st.integers(0, 200)],
     st.just(NOON // (60 * SECOND)),
     *[st.integers(0, 200)] * 6,
@@ -163,16 +164,20 @@ rows = st.builds(
     ),
     st.integers(0, 60),
     st.integers(0, 59),
+    st.data(),
 )
-def test_who_waits_as_long_as_told_is_let_in(
-    row: MeterRow, allowance: Allowance, amount: int, second: int
+def test_who_waits_as_long_as_told_is_let_in_and_who_waits_a_second_less_is_not(
+    row: MeterRow, allowance: Allowance, amount: int, second: int, data: st.DataObject
 ) -> None:
     row = replace(row, held=0, parallel=0)
     now = after(second)
     row, short = admit(row, allowance, ask(amount, amount), now)
     if short is not None:
-        assert short.retry_after <= 86_400
-        take(row, allowance, ask(amount, amount), Instant(now + short.retry_after * SECOND))
+        told = short.retry_after
+        assert told <= (86_400 if allowance.spend_per_day is not None else 120)
+        take(row, allowance, ask(amount, amount), Instant(now + told * SECOND))
+        for less in {told - 1, data.draw(st.integers(0, told - 1))}:
+            refuse(row, allowance, ask(amount, amount), Instant(now + less * SECOND))
 
 
 def test_each_limit_is_named_with_the_seconds_until_there_is_room() -> None:
