@@ -48,7 +48,7 @@ def test_after_a_kill_every_exchange_that_is_told_whole_is_whole(tmp_path: Path,
         except subprocess.TimeoutExpired:
             child.send_signal(signal.SIGKILL)
         child.wait()
-    reader = CaptureReader(directory, pytest.fail)
+    reader = CaptureReader(directory, lambda damage: pytest.fail(str(damage)))
     sealer = AesGcmSealer({"kek": b"k" * 32}, SystemEntropy())
     found = reader.exchanges()
     whole = [one for one in found if one.whole and one.kept == 24 + 3 * 48_000]

@@ -46,7 +46,12 @@ def until(true: Callable[[], object], what: str, *, within: float = START) -> fl
 def kill_supervisor(gate: House) -> list[int]:
     """Kill it and return the children it leaves."""
     found: dict[int, int] = {}
-    until(lambda: found.update(processes(gate)) or len(found) == WORKERS + 1, "all processes at work")
+
+    def complete() -> bool:
+        found.update(processes(gate))
+        return len(found) == WORKERS + 1
+
+    until(complete, "all processes at work")
     gate.process.kill()
     gate.process.wait()
     return list(found.values())

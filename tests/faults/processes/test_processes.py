@@ -7,6 +7,7 @@ import stat
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -44,9 +45,13 @@ def test_a_killed_hub_comes_back_and_the_workers_go_on(service: Any) -> None:
 def test_a_killed_worker_comes_back_with_its_number_and_its_tables(service: Any) -> None:
     service.start()
     kid = service.issue()
+
+    def succeeded(number: int, pid: int) -> bool:
+        return bool(service.every_worker()[number]["pid"] != pid)
+
     for number, told in service.every_worker().items():
         kill(told["pid"])
-        waited(lambda pid=told["pid"]: service.every_worker()[number]["pid"] != pid)  # noqa: B023 - waited for here
+        waited(partial(succeeded, number, told["pid"]))
         assert service.every_worker()[number]["keys"] == {kid: "issued"}
 
 
