@@ -54,7 +54,7 @@ class CallerConnection(asyncio.Protocol):
         self._greeting = greeting
         self._client = gate.introduce(peer, greeting)
         self._transport: asyncio.Transport | None = None
-        self._parser = httptools.HttpRequestParser(self)
+        self._parser: httptools.HttpRequestParser | None = httptools.HttpRequestParser(self)
         self._exchange: Served | None = None
         self._message: Message | None = None
         self._pipeline = Pipeline()
@@ -89,7 +89,8 @@ class CallerConnection(asyncio.Protocol):
         if self._tunnel:
             self._into_tunnel(data)
             return
-        if self._closing_at or self._deaf:
+        parser = self._parser
+        if self._closing_at or self._deaf or parser is None:
             return
         self._fed = len(data)
         if self._in_head or self._message is None:
@@ -97,7 +98,7 @@ class CallerConnection(asyncio.Protocol):
         else:
             self._dry += self._fed
         try:
-            self._parser.feed_data(data)
+            parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
             self._tunnel = True
             self._into_tunnel(data[upgrade.args[0] :])
@@ -133,6 +134,8 @@ class CallerConnection(asyncio.Protocol):
         if exchange is not None:
             exchange.caller_left()
         self._pipeline.clear()
+        # Both hold us as well: without this each connection would wait for the collector.
+        self._parser = self._transport = None
 
     def pause_writing(self) -> None:
         """Hold the upstream back while the caller does not read."""
@@ -169,9 +172,9 @@ class CallerConnection(asyncio.Protocol):
     def on_headers_complete(self) -> None:
         """Begin an exchange, or let the request wait its turn."""
         self._in_head = False
-        if self._closing_at:
-            return
         parser, limit = self._parser, self._gate.sizes.head
+        if self._closing_at or parser is None:
+            return
         message = Message(parser.get_method(), self._target, parser.get_http_version(), self._pairs)
         self._message = message
         if self._head_bytes > limit and message.head_bytes > limit:
