@@ -3,6 +3,7 @@
 import random
 import time
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -148,3 +149,10 @@ def test_counting_costs_far_less_than_a_microsecond() -> None:
     for _ in range(100_000):
         tally.count(REQUESTS, "openai", "/v1/models", "completed")
     assert (time.process_time() - started) / 100_000 < 1e-6
+
+
+def test_a_truth_value_that_is_shown_reaches_the_hub_as_a_number() -> None:
+    tally = Tally()
+    tally.show(IN_FLIGHT, value=True)
+    told = msgspec.json.decode(msgspec.json.encode(tally.snapshot()), type=Snapshot)
+    assert told.gauges == (Count(IN_FLIGHT, (), 1.0),)

@@ -39,7 +39,8 @@ class Tally:
     def show(self, metric: str, *labels: str, value: float) -> None:
         """Set a gauge."""
         known = bound(METRICS[metric], labels, self._values)
-        self._gauges[metric].setdefault(known, _Count()).value = value
+        # A truth value would be written as one, and the hub reads numbers.
+        self._gauges[metric].setdefault(known, _Count()).value = float(value)
 
     def snapshot(self) -> Snapshot:
         """Return everything counted so far."""
