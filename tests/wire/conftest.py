@@ -1,4 +1,4 @@
-"""One model server and one Chatelaine over TLS, shared by the tests of a module."""
+"""One model server and one Chatelaine over TLS, or an upstream that misbehaves, for the tests of a module."""
 
 import sys
 from collections.abc import Iterator
@@ -9,6 +9,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from house import House, house, model_server
+from plain_upstream import Upstream, plain_upstream
 
 
 @pytest.fixture(scope="session")
@@ -26,3 +27,18 @@ def gate(tmp_path_factory: pytest.TempPathFactory, model_port: int) -> Iterator[
 @pytest.fixture(scope="module")
 def token(gate: House) -> str:
     return gate.issue()
+
+
+@pytest.fixture(scope="module")
+def upstream() -> Iterator[Upstream]:
+    with plain_upstream() as running:
+        yield running
+
+
+@pytest.fixture
+def held(upstream: Upstream) -> Iterator[None]:
+    """Let the upstream hold what it is told to hold, until the test says or ends; it has seen nothing yet."""
+    upstream.go_on.clear()
+    upstream.visits.clear()
+    yield
+    upstream.go_on.set()

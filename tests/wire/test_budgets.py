@@ -1,6 +1,8 @@
 """Limits are hard: over several workers, whatever the concurrency, nothing goes beyond them."""
 
 import asyncio
+import time
+import urllib.request
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -10,20 +12,14 @@ from typing import Any
 import pytest
 from caller import Answer, Caller, chat, key_of, once, request
 from house import House, house
-from plain_upstream import Upstream, plain_upstream
+from plain_upstream import Upstream
 
 from chatelaine.adapters.meter import SharedMeter
 from chatelaine.model.words import WorkerNumber
 
-pytestmark = pytest.mark.wire
+pytestmark = [pytest.mark.wire, pytest.mark.usefixtures("held")]
 WORKERS = 2
 AT_ONCE = 200
-
-
-@pytest.fixture(scope="module")
-def upstream() -> Iterator[Upstream]:
-    with plain_upstream() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")
@@ -31,14 +27,6 @@ def gate(tmp_path_factory: pytest.TempPathFactory, upstream: Upstream) -> Iterat
     folder = tmp_path_factory.mktemp("house")
     with house(folder, model=upstream.port, tls=False, workers=WORKERS) as running:
         yield running
-
-
-@pytest.fixture(autouse=True)
-def held(upstream: Upstream) -> Iterator[None]:
-    upstream.go_on.clear()
-    upstream.visits.clear()
-    yield
-    upstream.go_on.set()
 
 
 def ask_held(token: str, *, most: int = 1000) -> bytes:
@@ -201,3 +189,26 @@ def test_a_stream_that_outruns_its_reservation_is_cut(gate: House, upstream: Ups
     assert ended[0]["usage"]["output_tokens"] >= 30
     assert upstream.visits[-1].left_at is not None
     assert upstream.visits[-1].sent < 50
+
+
+def test_what_the_journals_and_the_rota_count_is_shown_to_operators(gate: House, upstream: Upstream) -> None:
+    upstream.go_on.set()
+    assert asyncio.run(once(gate.port, ask_held(gate.issue()))).status == 200
+    wanted = {
+        'chatelaine_events_total{kind="opened"}',
+        'chatelaine_events_total{kind="ended"}',
+        'chatelaine_events_total{kind="key"}',
+        "chatelaine_event_queue_depth",
+        "chatelaine_journal_group_duration_seconds_count",
+        'chatelaine_upstream_circuit_open{upstream="openai"}',
+    }
+    until = time.monotonic() + 10
+    while missing := wanted - shown(gate):
+        assert time.monotonic() < until, missing
+        time.sleep(0.1)
+
+
+def shown(gate: House) -> set[str]:
+    """Return the series that /metrics shows."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{gate.admin}/metrics", timeout=10) as reply:
+        return {line.rpartition(" ")[0] for line in reply.read().decode().splitlines()}

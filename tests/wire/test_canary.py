@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 from caller import CHAT, Caller, change, chat, key_of, once, request
 from house import PROVIDER_KEY, House, house
-from plain_upstream import Upstream, plain_upstream
+from plain_upstream import Upstream
 
 from chatelaine.core.key.token import mint, new_kid
 from chatelaine.model.key import KeyInput
@@ -19,12 +19,6 @@ from chatelaine.model.key import KeyInput
 pytestmark = pytest.mark.wire
 FOREIGN = "sk-proj-" + "Zq7Xw3" * 8
 """A key of another maker's shape, pasted where ours belongs."""
-
-
-@pytest.fixture(scope="module")
-def upstream() -> Iterator[Upstream]:
-    with plain_upstream() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

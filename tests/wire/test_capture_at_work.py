@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from caller import chat, once, request
 from house import House, house
-from plain_upstream import Upstream, plain_upstream
+from plain_upstream import Upstream
 
 pytestmark = pytest.mark.wire
 SAID = "A sentence that stands in no journal"
@@ -17,12 +17,6 @@ capture:
   enabled: true
   owners: [acme]
 """
-
-
-@pytest.fixture(scope="module")
-def upstream() -> Iterator[Upstream]:
-    with plain_upstream() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from caller import CHAT, Answer, Caller, change, chat, key_of, once, request, tell
 from house import House, house
-from plain_upstream import Upstream, plain_upstream
+from plain_upstream import Upstream
 
 from chatelaine.core.key.token import mint, new_kid
 from chatelaine.model.key import KeyInput
@@ -20,12 +20,6 @@ pytestmark = pytest.mark.wire
 WORKERS = 2
 CHANGES = 100
 BAR = 0.2
-
-
-@pytest.fixture(scope="module")
-def upstream() -> Iterator[Upstream]:
-    with plain_upstream() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

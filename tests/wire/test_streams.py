@@ -12,36 +12,17 @@ from typing import Any
 import pytest
 from caller import Answer, Caller, chat, key_of, once, processes, request, resident_kb
 from house import House, house
-from plain_upstream import Upstream, plain_upstream
+from plain_upstream import Upstream
 
-pytestmark = pytest.mark.wire
+pytestmark = [pytest.mark.wire, pytest.mark.usefixtures("held")]
 LARGE = 200_000_000
 UPLOAD = 64_000_000
-
-
-@pytest.fixture(scope="module")
-def upstream() -> Iterator[Upstream]:
-    with plain_upstream() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")
 def gate(tmp_path_factory: pytest.TempPathFactory, upstream: Upstream) -> Iterator[House]:
     with house(tmp_path_factory.mktemp("house"), model=upstream.port, tls=False) as running:
         yield running
-
-
-@pytest.fixture(scope="module")
-def token(gate: House) -> str:
-    return gate.issue()
-
-
-@pytest.fixture(autouse=True)
-def fresh(upstream: Upstream) -> Iterator[None]:
-    upstream.go_on.clear()
-    upstream.visits.clear()
-    yield
-    upstream.go_on.set()
 
 
 def ask_stream(token: str, **told: str) -> bytes:

@@ -13,9 +13,8 @@ from chatelaine.core.grammar.message import (
     kind_of_part,
 )
 from chatelaine.core.grammar.reading import cap, items, members, numbers, raw_text, read_fields
-from chatelaine.core.grammar.told import count, label, length, member
+from chatelaine.core.grammar.told import count, label, length, member, read_object
 from chatelaine.core.grammar.wire import ConverseReply
-from chatelaine.model.error import BodyUnreadable
 from chatelaine.model.exchange import Modality, Served, Shape, Usage
 
 _KINDS: Final[Kinds] = (
@@ -53,14 +52,7 @@ def read_request(body: bytes) -> Shape:
     )
 
 
-_REPLY: Final = msgspec.json.Decoder(ConverseReply)
-
-
-def _decode(body: bytes) -> ConverseReply:
-    try:
-        return _REPLY.decode(body)
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
-        raise BodyUnreadable("the reply is not a JSON object", clause="RFC 8259 §4") from error
+_REPLY: Final = msgspec.json.Decoder(ConverseReply).decode
 
 
 def read_reply(body: bytes) -> Served:
@@ -69,7 +61,7 @@ def read_reply(body: bytes) -> Served:
     Raises:
         BodyUnreadable: it is no JSON object.
     """
-    told = _decode(body)
+    told = read_object(_REPLY, body, what="reply")
     usage = read_usage(told.usage)
     return Served(
         usage,
@@ -85,7 +77,7 @@ def read_event(data: bytes, name: str) -> Served | None:
     Raises:
         BodyUnreadable: it is no JSON object.
     """
-    told = _decode(data)
+    told = read_object(_REPLY, data, what="reply")
     delta = told.delta
     written = length(member(delta, "text"), member(member(delta, "toolUse"), "input"))
     return Served(

@@ -32,6 +32,7 @@ from chatelaine.core.grammar.told import (
     label,
     length,
     member,
+    read_object,
 )
 from chatelaine.core.grammar.wire import GeminiReply
 from chatelaine.model.error import BodyUnreadable
@@ -123,14 +124,7 @@ def _wanted(names: Value) -> tuple[Modality, ...]:
     return tuple(_WANTED[name] for name in told if name in _WANTED)
 
 
-_REPLY: Final = msgspec.json.Decoder(GeminiReply)
-
-
-def _decode(body: bytes) -> GeminiReply:
-    try:
-        return _REPLY.decode(body)
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
-        raise BodyUnreadable("the reply is not a JSON object", clause="RFC 8259 §4") from error
+_REPLY: Final = msgspec.json.Decoder(GeminiReply).decode
 
 
 def read_reply(body: bytes) -> Served:
@@ -139,7 +133,7 @@ def read_reply(body: bytes) -> Served:
     Raises:
         BodyUnreadable: it is no JSON object.
     """
-    told = _decode(body)
+    told = read_object(_REPLY, body, what="reply")
     candidates = told.candidates if isinstance(told.candidates, list) else []
     blocked = label(member(told.prompt_feedback, "blockReason"), most=16)
     images = len(told.predictions or ())

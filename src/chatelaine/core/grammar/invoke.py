@@ -28,9 +28,8 @@ from chatelaine.core.grammar.reading import (
     read_fields,
     text,
 )
-from chatelaine.core.grammar.told import count, label, length, member
+from chatelaine.core.grammar.told import count, label, length, member, read_object
 from chatelaine.core.grammar.wire import InvokeEvent, InvokeReply
-from chatelaine.model.error import BodyUnreadable
 from chatelaine.model.exchange import Modality, Served, Shape, Usage
 
 _KINDS: Final[Kinds] = (
@@ -131,7 +130,7 @@ def _written(told: InvokeReply) -> int:
     return length(told.generation, *texts)
 
 
-_EVENT: Final = msgspec.json.Decoder(InvokeEvent)
+_EVENT: Final = msgspec.json.Decoder(InvokeEvent).decode
 
 
 def read_event(data: bytes, name: str) -> Served | None:
@@ -141,10 +140,7 @@ def read_event(data: bytes, name: str) -> Served | None:
         BodyUnreadable: it is no JSON object.
     """
     served = anthropic.read_event(data, name)
-    try:
-        told = _EVENT.decode(data)
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
-        raise BodyUnreadable("the event is not a JSON object", clause="RFC 8259 §4") from error
+    told = read_object(_EVENT, data, what="event")
     if served is None:
         return None
     outputs = told.outputs if isinstance(told.outputs, list) else []

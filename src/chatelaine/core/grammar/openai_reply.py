@@ -13,6 +13,7 @@ from chatelaine.core.grammar.told import (
     length,
     member,
     members,
+    read_object,
 )
 from chatelaine.core.grammar.wire import (
     ChatUsage,
@@ -38,7 +39,7 @@ _NO_DETAILS: Final = Details()
 
 _CHAT: Final = msgspec.json.Decoder(OpenAIChat)
 _REPLY: Final = msgspec.json.Decoder(OpenAIReply)
-_BARE: Final = msgspec.json.Decoder(OpenAIBare)
+_BARE: Final = msgspec.json.Decoder(OpenAIBare).decode
 _IMAGES: Final = msgspec.json.Decoder(OpenAIImages)
 _NO_CHOICES: Final[list[Choice]] = []
 
@@ -58,17 +59,10 @@ def _decode_leniently(body: bytes) -> tuple[OpenAIBare, list[Choice]]:
     try:
         told = _REPLY.decode(body)
     except msgspec.ValidationError:
-        return _decode_bare(body), _NO_CHOICES
+        return read_object(_BARE, body, what="reply"), _NO_CHOICES
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise BodyUnreadable("the reply is not JSON", clause="RFC 8259") from error
     return told, told.choices or _NO_CHOICES
-
-
-def _decode_bare(body: bytes) -> OpenAIBare:
-    try:
-        return _BARE.decode(body)
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
-        raise BodyUnreadable("the reply is not a JSON object", clause="RFC 8259 §4") from error
 
 
 def read_reply(body: bytes) -> Served:

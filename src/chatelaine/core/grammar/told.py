@@ -1,8 +1,12 @@
 """What replies have in common: counts and labels read leniently, since no upstream may break the gate."""
 
 import re
-from typing import Final
+from collections.abc import Callable
+from typing import Final, TypeVar
 
+import msgspec
+
+from chatelaine.model.error import BodyUnreadable
 from chatelaine.model.exchange import Usage
 
 MOST_LABEL: Final = 64
@@ -14,6 +18,19 @@ _SEVERITIES: Final = ("", "safe", "negligible", "detected", "low", "medium", "hi
 
 Object = dict[str, object]
 _NO_MEMBERS: Final[Object] = {}
+_Told = TypeVar("_Told")
+
+
+def read_object(decode: Callable[[bytes], _Told], body: bytes, *, what: str) -> _Told:
+    """Return a body as its struct.
+
+    Raises:
+        BodyUnreadable: ``what`` came is no JSON object.
+    """
+    try:
+        return decode(body)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+        raise BodyUnreadable(f"the {what} is not a JSON object", clause="RFC 8259 §4") from error
 
 
 def count(value: object) -> int:
