@@ -26,6 +26,7 @@ from chatelaine.core.exchange.route import RouteTable
 from chatelaine.core.grammar.form import read_form
 from chatelaine.core.grammar.index import GRAMMARS
 from chatelaine.core.key.roster import Roster
+from chatelaine.core.metric import OVERHEAD_DURATION
 from chatelaine.core.price import cost, find_for, index, worst_case
 from chatelaine.core.redact import redact
 from chatelaine.core.stream.select import tap_for
@@ -204,6 +205,10 @@ class GateWorks:
         self.pool.replace(kept)
         self.rota.replace({name: home.settings.weight for name, home in kept.items()})
 
+    def connections(self) -> dict[UpstreamName, int]:
+        """Return how many connections there are to each upstream."""
+        return {name: len(home.alive) for name, home in self._homes.items()}
+
     def _secret_of(self, upstream: UpstreamSettings) -> bytes:
         if upstream.credential is None:
             return b""
@@ -239,6 +244,7 @@ class GateWorks:
             capture=self.capture,
             meter=self._meter,
             telemetry=self.tally,
+            overhead=self.tally.series(OVERHEAD_DURATION, "total"),
             upstreams=self.pool,
             rota=self.rota,
             decider=Judge(tables, self._meter, self._hasher),

@@ -27,6 +27,7 @@ from chatelaine.core.metric import (
     JOURNAL_AVAILABLE,
     RELOAD_FAILURES,
     RELOADS,
+    UPSTREAM_CONNECTIONS,
     UPSTREAM_OPEN,
 )
 from chatelaine.model.error import ChatelaineError, TableError
@@ -224,6 +225,8 @@ class Worker:
             )
 
     def _show_resting(self) -> None:
+        for name, alive in self._works.connections().items():
+            self._works.tally.show(UPSTREAM_CONNECTIONS, name, value=alive)
         resting = set(self._works.rota.resting(CLOCK.elapsed()))
         for upstream in self._settings.upstreams:
             self._works.tally.show(UPSTREAM_OPEN, upstream.name, value=upstream.name in resting)

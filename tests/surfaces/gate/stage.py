@@ -25,6 +25,7 @@ from chatelaine.core.grammar.form import read_form
 from chatelaine.core.grammar.index import GRAMMARS
 from chatelaine.core.key.roster import Roster
 from chatelaine.core.key.token import Digester, Peppers, mint
+from chatelaine.core.metric import OVERHEAD_DURATION
 from chatelaine.core.price import cost, find, index, worst_case
 from chatelaine.core.redact import redact
 from chatelaine.core.stream.select import tap_for
@@ -240,6 +241,7 @@ class Stage:
         return Room(
             worker=WorkerNumber(1), policy="test", clock=self.clock, journal=self.journal,
             capture=self.capture, meter=self.meter, telemetry=self.tally,
+            overhead=self.tally.series(OVERHEAD_DURATION, "total"),
             upstreams=self.upstream, rota=Rota({UP: 1}),
             decider=Judge(tables, self.meter, Hasher(b"k" * 32)), match=match,
             answer=lambda provider, told, exchange: CATALOG[provider or OPENAI].refuse(told, exchange),

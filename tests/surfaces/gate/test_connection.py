@@ -1,6 +1,5 @@
 """A caller's connection: whole conversations with it, in memory."""
 
-import gc
 from collections.abc import Callable
 from datetime import timedelta
 from itertools import pairwise
@@ -395,19 +394,3 @@ def test_a_crowd_looks_at_the_clock_in_shares_and_all_have_their_turn() -> None:
         closed.append(sum(caller.lost for caller in crowd))
     assert closed[-1] == 1000
     assert max(after - before for before, after in pairwise(closed)) < 400
-
-
-def test_a_connection_that_is_over_is_given_back_without_the_collector() -> None:
-    played = stage()
-    played.say(played.request()).close()
-    gc.collect()
-    gc.disable()
-    try:
-        for _ in range(20):
-            caller = played.say(played.request())
-            caller.close()
-            played.run(caller)
-        del caller
-        assert sum(isinstance(each, CallerConnection) for each in gc.get_objects()) <= 1
-    finally:
-        gc.enable()

@@ -7,7 +7,7 @@ from chatelaine.core.exchange.head import Head, write_head
 from chatelaine.core.exchange.refusal import refusal
 from chatelaine.core.exchange.reply import find_header, write_answer
 from chatelaine.core.exchange.table import Input, State
-from chatelaine.core.metric import REQUESTS, UPSTREAM_ERRORS
+from chatelaine.core.metric import REQUESTS, UPSTREAM_ERRORS, UPSTREAM_RETRIES
 from chatelaine.model.capture import Part
 from chatelaine.model.error import JournalUnavailable, UpstreamError
 from chatelaine.model.event import ExchangeEnded, ExchangeOpened, ExchangeRefused
@@ -22,7 +22,7 @@ from chatelaine.model.exchange import (
 )
 from chatelaine.model.limit import Charge
 from chatelaine.model.policy import Decision, Terms
-from chatelaine.model.words import NEVER, UpstreamName
+from chatelaine.model.words import NEVER, SECOND, UpstreamName
 from chatelaine.ports import CallerLine, Recording, UpstreamLine
 from chatelaine.services.exchange.intake import Intake
 from chatelaine.services.exchange.reckoning import UNUSED, Spending, append, count_end, reckon
@@ -36,6 +36,7 @@ class Course(ABC):
     __slots__ = (
         "arrived",
         "asked_at",
+        "asked_since",
         "bodiless",
         "client",
         "decision",
@@ -87,6 +88,7 @@ class Course(ABC):
         self.first_byte_us = -1
         self.reckoned = UNUSED
         self.recording: Recording | None = None
+        self.asked_since = 0
         self.asked_at = NEVER
         """When the decision was asked for: the instant of the reservation."""
 
@@ -135,7 +137,7 @@ class Course(ABC):
     def question(self) -> Question:
         """Return everything a decision is made on."""
         intake, head = self.intake, self.head
-        self.asked_at = self.room.clock.now()
+        self.asked_at, self.asked_since = self.room.clock.now(), self.room.clock.elapsed()
         known = intake.bytes if intake is not None and intake.complete else head.length
         return Question(
             head,
@@ -203,6 +205,8 @@ class Course(ABC):
             except (UpstreamError, TimeoutError) as fault:
                 self.detail = str(fault) or f"no connection in {limit:g} s"
                 room.rota.failed(name, room.clock.elapsed())
+                if name != names[-1]:
+                    room.telemetry.count(UPSTREAM_RETRIES, name)
                 room.telemetry.count(UPSTREAM_ERRORS, name, "connect")
             else:
                 self.dialling = None
@@ -231,6 +235,8 @@ class Course(ABC):
         if intake.stalled:
             self.upstream_full(full=False)
         upstream.send(head + self.drained(intake))
+        room = self.room
+        room.overhead.add((room.clock.elapsed() - self.asked_since) / SECOND)
 
     def drained(self, intake: Intake) -> bytes:
         """Return what has come of the request as it goes upstream; it is kept where that is asked for."""

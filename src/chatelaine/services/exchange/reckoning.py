@@ -5,7 +5,16 @@ from typing import NamedTuple
 
 from chatelaine.core.exchange.asking import clean_name
 from chatelaine.core.exchange.reply import FIRST_ERROR
-from chatelaine.core.metric import COST, EVENTS_DROPPED, FIRST_CHUNK, REQUEST_DURATION, REQUESTS, TOKENS
+from chatelaine.core.metric import (
+    COST,
+    EVENTS_DROPPED,
+    FIRST_CHUNK,
+    REPLY_BYTES,
+    REQUEST_BYTES,
+    REQUEST_DURATION,
+    REQUESTS,
+    TOKENS,
+)
 from chatelaine.core.price import estimate_seconds
 from chatelaine.core.redact import redact
 from chatelaine.model.error import JournalUnavailable
@@ -136,6 +145,8 @@ def count_end(room: Room, route: RouteMatch, ended: ExchangeEnded) -> None:
             room.ends.clear()
         room.ends[key] = ends
     ends.requests.add(1)
+    ends.asked_bytes.add(ended.request_bytes)
+    ends.reply_bytes.add(ended.reply_bytes)
     ends.duration.add(ended.duration_us / _MICRO)
     if ended.first_byte_us >= 0:
         ends.first_chunk.add(ended.first_byte_us / _MICRO)
@@ -154,6 +165,8 @@ def _find_series(room: Room, route: RouteMatch, ended: ExchangeEnded) -> EndSeri
         series(TOKENS, provider, model, "input"),
         series(TOKENS, provider, model, "output"),
         series(COST, provider),
+        series(REQUEST_BYTES, provider),
+        series(REPLY_BYTES, provider),
     )
 
 

@@ -80,6 +80,8 @@ class EndSeries(NamedTuple):
     given: Series
     made: Series
     cost: Series
+    asked_bytes: Series
+    reply_bytes: Series
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,8 @@ class Room:
     live: "Live"
     sizes: SizeLimits
     timeouts: Timeouts
+    overhead: Series
+    """Seconds from the decision's beginning to the request's way upstream."""
     ends: dict[tuple[str, str, str, str], EndSeries] = field(default_factory=dict)
     """The series of ends by provider, route, reason and model."""
 
