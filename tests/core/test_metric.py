@@ -20,6 +20,8 @@ from chatelaine.core.metric import (
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "reference" / "metrics.md"
+
+
 def test_names_and_units_follow_the_conventions_of_prometheus() -> None:
     for metric in METRICS.values():
         assert re.fullmatch(r"[a-z][a-z0-9_]*", metric.name)
