@@ -94,7 +94,7 @@ class House:
         return next((self.folder / "data").rglob("*.crt"))
 
     def run(
-        self, *arguments: str, check: bool = True, text: str | None = None
+        self, *arguments: str, check: bool = True, text: str | None = None, seconds: float = 60
     ) -> "subprocess.CompletedProcess[str]":
         """Run a command of the command line against this house."""
         done = subprocess.run(
@@ -103,7 +103,7 @@ class House:
             text=True,
             input=text,
             check=False,
-            timeout=60,
+            timeout=seconds,
             env=dict(os.environ) | self.environment,
         )
         assert not check or done.returncode == 0, done.stderr + done.stdout
@@ -119,7 +119,8 @@ class House:
 
     def events(self) -> list[dict[str, Any]]:
         """Return every event recorded so far, oldest first."""
-        shown = self.run("events", "show", "--json").stdout
+        # Minutes of load leave a million events, of which 20,000 are read in a second.
+        shown = self.run("events", "show", "--json", seconds=600).stdout
         return [json.loads(line) for line in shown.splitlines() if line.strip()]
 
     def asked(self) -> list[dict[str, Any]]:
