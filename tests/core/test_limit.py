@@ -180,6 +180,18 @@ def test_who_waits_as_long_as_told_is_let_in_and_who_waits_a_second_less_is_not(
             refuse(row, allowance, ask(amount, amount), Instant(now + less * SECOND))
 
 
+@given(rows, st.integers(0, 30_000), st.integers(60, 200), st.integers(0, 60))
+def test_who_waits_as_long_as_told_is_let_in_also_where_the_clock_jumped_back(
+    row: MeterRow, day: int, most: int, amount: int
+) -> None:
+    row, allowance = replace(row, day=day, held=0, parallel=0), Allowance(spend_per_day=NanoUsd(most))
+    row, short = admit(row, allowance, ask(amount, amount), NOON)
+    if short is not None:
+        ahead = max(row.day - NOON // (86_400 * SECOND), 0)
+        assert short.retry_after <= (ahead + 1) * 86_400
+        take(row, allowance, ask(amount, amount), Instant(NOON + short.retry_after * SECOND))
+
+
 def test_each_limit_is_named_with_the_seconds_until_there_is_room() -> None:
     row = take(EMPTY, UNLIMITED, ask(10, 100), after(15))
     assert refuse(row, Allowance(parallel=1), ask(), after(15)) == (RefusalReason.PARALLEL_LIMIT, 1)

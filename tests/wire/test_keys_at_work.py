@@ -226,7 +226,7 @@ def test_what_is_not_granted_is_refused_and_recorded_in_full(
     assert (refused["reason"], refused["status"]) == (reason, 403)
     assert refused["asked"]["model"] == "gpt-4o-mini"
     assert refused["client"]["network"]["ip"] == "127.0.0.1"
-    assert refused["asked"]["chain"]
+    assert refused["asked"]["body_hash"]
     assert refused["exchange"] == answer.id
 
 

@@ -144,7 +144,6 @@ class Asked(Struct, frozen=True):
     output_cap: int | None = None
     end_user: KeyedHash | None = None
     body_hash: KeyedHash | None = None
-    """Over a body without messages; where there are some, ``chain`` tells requests of one text apart."""
     system_hash: KeyedHash | None = None
     chain: KeyedHash | None = None
     """Keyed hash over all messages: the identity of this turn."""

@@ -92,7 +92,7 @@ class Hasher:
             -(-body_bytes // _BYTES_A_TOKEN),
             shape.output_cap,
             self.hash(shape.end_user.encode()) if shape.end_user else None,
-            self.hash(body) if body and chain is None else None,
+            self.hash(body) if body else None,
             self.hash(shape.system) if shape.system else None,
             chain,
             parent,
