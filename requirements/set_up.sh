@@ -50,7 +50,9 @@ set_up_python() {
     .venv/bin/python -c '' 2>/dev/null || { say "making .venv"; make_venv; }
     say "installing requirements/$1.txt"
     local pip=(.venv/bin/python -m pip --quiet --quiet --disable-pip-version-check --no-input)
-    "${pip[@]}" install --require-hashes -r "requirements/$1.txt"
+    # A lock names all there is, so nothing is resolved: looking for newer releases of what is locked, pip would
+    # refuse the one it finds, since no hash of it is known.
+    "${pip[@]}" install --no-deps --require-hashes -r "requirements/$1.txt"
     "${pip[@]}" install --no-deps --no-build-isolation -e .
 }
 
