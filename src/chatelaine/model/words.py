@@ -38,6 +38,27 @@ Instant = NewType("Instant", int)
 NanoUsd = NewType("NanoUsd", int)
 """Money in billionths of a US dollar."""
 
+ContextId = NewType("ContextId", str)
+"""A client context by network prefix, TLS client and header order: 16 hexadecimal digits of their hash."""
+
+DetectionId = NewType("DetectionId", str)
+"""A folder of the detections shelf."""
+
+PlaybookId = NewType("PlaybookId", str)
+"""A folder of the playbooks shelf."""
+
+FindingId = NewType("FindingId", str)
+"""One finding: 24 hexadecimal digits."""
+
+AlertId = NewType("AlertId", str)
+"""One alert: 24 hexadecimal digits."""
+
+IncidentId = NewType("IncidentId", str)
+"""One incident: ``inc_`` and twelve base62 digits."""
+
+ActionId = NewType("ActionId", str)
+"""One action of a playbook: ``act_`` and twelve base62 digits."""
+
 KeyedHash = NewType("KeyedHash", str)
 """32 hexadecimal digits of a keyed SHA-256 over something that must not be stored in clear."""
 
