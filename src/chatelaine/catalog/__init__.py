@@ -1,16 +1,16 @@
 """The catalog: reads the shelves by their folders, checks every card, and reports all faults at once."""
 
-from chatelaine.catalog.check import check
-from chatelaine.catalog.detections import detections, read_detections, try_detection
-from chatelaine.catalog.lock import check_lock, content_hash, find_unraised, lock, lock_name
-from chatelaine.catalog.providers import (
+from chatelaine.catalog.detection import detections, read_detections, try_detection
+from chatelaine.catalog.folder import SHELVES, TEMPLATE, Shelf, find_faults, items, shelf, vectors
+from chatelaine.catalog.locked import check_lock, content_hash, find_unraised, lock, lock_name
+from chatelaine.catalog.provider import (
     Provider,
     providers,
     read_provider,
     read_providers,
     try_vectors,
 )
-from chatelaine.catalog.shelf import SHELVES, TEMPLATE, Shelf, find_faults, items, shelf, vectors
+from chatelaine.catalog.whole import check
 
 __all__ = [
     "SHELVES",

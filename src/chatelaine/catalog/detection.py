@@ -7,7 +7,7 @@ from typing import Final, cast
 
 import msgspec
 
-from chatelaine.catalog.shelf import find_verb, items, shelf, vectors
+from chatelaine.catalog.folder import find_verb, items, shelf, vectors
 from chatelaine.core.detection.run import Detect, Detection, mask_of
 from chatelaine.core.detection.trial import try_vector
 from chatelaine.core.key.habit import Habit

@@ -8,7 +8,7 @@ from typing import Final, cast
 
 import msgspec
 
-from chatelaine.catalog.shelf import find_verb, items, shelf, vectors
+from chatelaine.catalog.folder import find_verb, items, shelf, vectors
 from chatelaine.core.exchange.route import RouteTable
 from chatelaine.core.exchange.template import find_conflicts, read_template
 from chatelaine.core.exchange.trial import Trial, try_vector

@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from chatelaine.catalog.shelf import SHELVES, AnyCard, items
+from chatelaine.catalog.folder import SHELVES, AnyCard, items
 from chatelaine.model.error import Fault
 
 _LOCKED_FIELDS: Final = 3

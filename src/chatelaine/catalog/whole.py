@@ -1,8 +1,8 @@
 """Every item of every shelf, checked, and put to its vectors."""
 
-from chatelaine.catalog.detections import try_detections
-from chatelaine.catalog.providers import try_providers
-from chatelaine.catalog.shelf import SHELVES, TEMPLATE, find_faults, items, shelf
+from chatelaine.catalog.detection import try_detections
+from chatelaine.catalog.folder import SHELVES, TEMPLATE, find_faults, items, shelf
+from chatelaine.catalog.provider import try_providers
 from chatelaine.model.error import CardError
 
 
