@@ -1,7 +1,9 @@
 """A key's habit: what it normally shows, aged by days, in a few kilobytes.
 
 Values are held as 32-bit marks in one sorted array, so that a look-up is a bisection and those of one
-dimension stand together. A weight is a count that halves every fourteen days.
+dimension stand together. A weight is a count that halves every fourteen days. A client context that a
+settled key never had is on probation for a day: nothing it shows is taken for the owner's before that, or
+a thief's second request would look like habit.
 """
 
 from array import array
@@ -16,16 +18,19 @@ from chatelaine.model.words import NEVER, SECOND, Instant
 DAY: Final = 86_400 * SECOND
 HOUR: Final = 3_600 * SECOND
 _HALF_LIFE_DAYS: Final = 14
-_MOST_VALUES: Final = 48
+_MOST_VALUES: Final = 32
 """Values of one dimension; the lightest gives way to a new one."""
 _SETTLED_DAYS: Final = 3
 _SETTLED_SEEN: Final = 50
 _DIMENSION_SPAN: Final = 1 << 27
 _MEASURES: Final = tuple(Measure)
+PROBATION: Final = DAY
+"""Nanoseconds from a context's first sighting until what it shows is learnt."""
+_MOST_ON_PROBATION: Final = 32
 _STEP: Final = 0.02
 """How much one more observation moves a mean once there are many."""
 
-Dumped = tuple[bytes, bytes, bytes, bytes, tuple[int, ...]]
+Dumped = tuple[bytes, bytes, bytes, bytes, tuple[int, ...], dict[int, int]]
 
 
 class Habit:
@@ -37,6 +42,7 @@ class Habit:
         "_hour",
         "_marks",
         "_measures",
+        "_probation",
         "_requests_this_hour",
         "_weights",
         "active_days",
@@ -51,6 +57,8 @@ class Habit:
         self._weights = array("f")
         self._days = array("H")
         self._measures = array("d", bytes(8 * 3 * len(_MEASURES)))
+        self._probation: dict[int, int] = {}
+        """Marks of contexts that are not learnt yet, and when each was first seen."""
         self._hour = 0
         self._requests_this_hour = 0
         self._cost_today = 0
@@ -70,10 +78,7 @@ class Habit:
     def weight(self, dimension: Dimension, value: str) -> float:
         """Return how often a value was seen, older sightings counting less; 0 where never."""
         wanted = mark(dimension, value)
-        at = bisect_left(self._marks, wanted)
-        if at == len(self._marks) or self._marks[at] != wanted:
-            return 0.0
-        return self._aged(at)
+        return self._aged(bisect_left(self._marks, wanted)) if self._holds(wanted) else 0.0
 
     def share(self, dimension: Dimension, value: str) -> float:
         """Return the share of a value among all of its dimension: 0 where it was never seen."""
@@ -116,7 +121,7 @@ class Habit:
 
     def learn(self, sighting: Sighting) -> None:
         """Take a sighting for the owner's own; nothing is learnt while frozen, or from what was refused."""
-        if self.frozen or sighting.phase is Phase.ADMIN:
+        if self.frozen or sighting.phase is Phase.ADMIN or not self._trusts(sighting):
             return
         if sighting.phase is not Phase.ENDED:
             self._begin(sighting.at)
@@ -124,6 +129,22 @@ class Habit:
                 self._add(mark(dimension, value))
         if sighting.phase is not Phase.OPENED:
             self._measure_end(sighting)
+
+    def _trusts(self, sighting: Sighting) -> bool:
+        context = mark(Dimension.CONTEXT, sighting.context)
+        if not self.settled or not sighting.context or self._holds(context):
+            return True
+        first_at = self._probation.setdefault(context, sighting.at)
+        if sighting.at - first_at >= PROBATION:
+            del self._probation[context]
+            return True
+        if len(self._probation) > _MOST_ON_PROBATION:
+            del self._probation[next(iter(self._probation))]
+        return False
+
+    def forget(self, context: str) -> None:
+        """Begin the probation of a context anew: an alert spoke of it."""
+        self._probation.pop(mark(Dimension.CONTEXT, context), None)
 
     def _begin(self, at: Instant) -> None:
         if not self.first_at:
@@ -176,6 +197,10 @@ class Habit:
             for held in (marks, self._weights, self._days):
                 del held[lightest]
 
+    def _holds(self, wanted: int) -> bool:
+        at = bisect_left(self._marks, wanted)
+        return at < len(self._marks) and self._marks[at] == wanted
+
     def _aged(self, at: int) -> float:
         days = max(self.last_at // DAY - self._days[at], 0)
         weight: float = self._weights[at]
@@ -195,13 +220,14 @@ class Habit:
         )
         held = (self._marks, self._weights, self._days, self._measures)
         marks, weights, days, measures = (part.tobytes() for part in held)
-        return marks, weights, days, measures, numbers
+        return marks, weights, days, measures, numbers, dict(self._probation)
 
     def restore(self, dumped: Dumped) -> None:
         """Take over what was dumped."""
-        marks, weights, days, measures, numbers = dumped
+        marks, weights, days, measures, numbers, probation = dumped
         self._marks, self._weights = array("I", bytes(marks)), array("f", bytes(weights))
         self._days, self._measures = array("H", bytes(days)), array("d", bytes(measures))
+        self._probation = dict(probation)
         self._hour, self._requests_this_hour, self._cost_today = numbers[:3]
         self.first_at, self.last_at = Instant(numbers[3]), Instant(numbers[4])
         self.seen, self.active_days, self.frozen = numbers[5], numbers[6], bool(numbers[7])
