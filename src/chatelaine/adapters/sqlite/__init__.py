@@ -1,0 +1,23 @@
+"""What the hub keeps in SQLite: one file a subject, all opened, migrated and guarded alike."""
+
+from chatelaine.adapters.sqlite.database import Database, Design, Migrations, open_database
+from chatelaine.adapters.sqlite.keys import (
+    MIGRATIONS,
+    SqliteKeyStore,
+    open_key_store,
+    read_provider_key_names,
+)
+from chatelaine.adapters.sqlite.watch import SqliteWatchStore, open_watch_store
+
+__all__ = [
+    "MIGRATIONS",
+    "Database",
+    "Design",
+    "Migrations",
+    "SqliteKeyStore",
+    "SqliteWatchStore",
+    "open_database",
+    "open_key_store",
+    "open_watch_store",
+    "read_provider_key_names",
+]
