@@ -8,13 +8,19 @@ comes back goes on where it was and finds the same again.
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-import msgspec
-
-from chatelaine.core.detection.memory import Memory
+from chatelaine.core.detection.pieces import (
+    Memories,
+    read_habit,
+    read_memories,
+    read_open,
+    write_habit,
+    write_memories,
+    write_open,
+)
 from chatelaine.core.detection.run import Detection, Runner
 from chatelaine.core.detection.scene import Scene, traits_of
 from chatelaine.core.detection.sighting import Joiner
-from chatelaine.core.key.habit import Dumped, Habit, load
+from chatelaine.core.key.habit import Habit, load
 from chatelaine.model.detection import Finding, Phase, Severity, Sighting, Trait
 from chatelaine.model.event import Event
 from chatelaine.model.watch import Piece, PieceKind
@@ -88,25 +94,19 @@ class Watch:
         """Yield every piece of state that changed since it was last asked; a later one replaces it."""
         changed, self._changed = self._changed, set()
         for key in sorted(changed):
-            yield Piece(PieceKind.HABIT, key, _write(self._habits[key].dump()))
-        yield Piece(PieceKind.OPEN, "", _write(self._joiner.waiting()))
+            yield Piece(PieceKind.HABIT, key, write_habit(self._habits[key].dump()))
+        yield Piece(PieceKind.OPEN, "", write_open(self._joiner.waiting()))
         for name, memories in self._runner.dump().items():
-            yield Piece(PieceKind.MEMORY, name, _write(memories))
+            yield Piece(PieceKind.MEMORY, name, write_memories(memories))
 
     def restore(self, pieces: Iterable[Piece]) -> None:
         """Take over what was kept."""
-        memories: dict[str, list[tuple[str, str, Memory]]] = {}
+        memories: dict[str, Memories] = {}
         for piece in pieces:
             if piece.kind is PieceKind.HABIT:
-                self._habits[KeyId(piece.name)] = load(_read_habit(piece.value))
+                self._habits[KeyId(piece.name)] = load(read_habit(piece.value))
             elif piece.kind is PieceKind.OPEN:
-                self._joiner = Joiner(_read_open(piece.value))
+                self._joiner = Joiner(read_open(piece.value))
             elif piece.kind is PieceKind.MEMORY:
-                memories[piece.name] = _read_memories(piece.value)
+                memories[piece.name] = read_memories(piece.value)
         self._runner.load(memories)
-
-
-_write: Final = msgspec.msgpack.Encoder().encode
-_read_habit: Final = msgspec.msgpack.Decoder(Dumped).decode
-_read_open: Final = msgspec.msgpack.Decoder(tuple[Sighting, ...]).decode
-_read_memories: Final = msgspec.msgpack.Decoder(list[tuple[str, str, Memory]]).decode
