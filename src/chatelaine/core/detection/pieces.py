@@ -1,6 +1,6 @@
 """The state of detections as pieces of bytes, and back."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 import msgspec
@@ -12,9 +12,11 @@ Memories = list[tuple[str, str, Memory]]
 HabitParts = tuple[bytes, bytes, bytes, bytes, tuple[int, ...], dict[int, int]]
 
 _write: Final = msgspec.msgpack.Encoder().encode
-_read_habit: Final = msgspec.msgpack.Decoder(HabitParts).decode
-_read_open: Final = msgspec.msgpack.Decoder(tuple[Sighting, ...]).decode
-_read_memories: Final = msgspec.msgpack.Decoder(Memories).decode
+_read_habit: Final[Callable[[bytes], HabitParts]] = msgspec.msgpack.Decoder(HabitParts).decode
+_read_open: Final[Callable[[bytes], tuple[Sighting, ...]]] = msgspec.msgpack.Decoder(
+    tuple[Sighting, ...]
+).decode
+_read_memories: Final[Callable[[bytes], Memories]] = msgspec.msgpack.Decoder(Memories).decode
 
 
 def write_habit(parts: HabitParts) -> bytes:
