@@ -144,12 +144,12 @@ async def measure(folder: Path, seconds: float, count: int) -> float:
     for _ in range(BATCH):
         upstream, wire = UpstreamConnection(home), Pipe()
         wire.answer, wire.reply = upstream, reply()
-        upstream.connection_made(wire)  # type: ignore[arg-type]
+        upstream.connection_made(wire)
         home.take_back(upstream)
     callers = [CallerConnection(gate, "127.0.0.1", Greeting()) for _ in range(BATCH)]
     pipes = [Pipe() for _ in callers]
     for caller, pipe in zip(callers, pipes, strict=True):
-        caller.connection_made(pipe)  # type: ignore[arg-type]
+        caller.connection_made(pipe)
     asked, done, best = request(token), 0, 1e9
     until = time.monotonic() + seconds
     while (done < count) if count else (time.monotonic() < until):
