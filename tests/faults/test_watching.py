@@ -15,12 +15,11 @@ from chatelaine.app.watching import Watching
 from chatelaine.catalog.detection import read_detection
 from chatelaine.core.codec import decode
 from chatelaine.core.detection.run import Detection
-from chatelaine.model.detection import Finding
 from chatelaine.model.event import Event, ExchangeEnded, ExchangeOpened
 from chatelaine.model.exchange import Operation
 from chatelaine.model.settings import Durability, JournalSettings
 from chatelaine.model.words import SECOND, ExchangeId, FindingId, Instant, WorkerNumber
-from chatelaine.services.detection import Watch
+from chatelaine.services.detection import Turn, Watch
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "events"
 WORKERS = (WorkerNumber(1), WorkerNumber(2))
@@ -79,7 +78,10 @@ def hunted(directory: Path, detections: Sequence[Detection]) -> list[FindingId]:
     """Return what a reading of the finished journals finds."""
     watch = Watch(detections)
     events = [event for worker in WORKERS for _, event in read_segments(directory, worker)]
-    return [one.id for event in sorted(events, key=lambda one: one.at) for one in watch.take(event)]
+    turn = Turn()
+    for event in sorted(events, key=lambda one: one.at):
+        watch.take(event, turn)
+    return [one.id for one in turn.findings]
 
 
 class Hub:
@@ -92,11 +94,11 @@ class Hub:
         self.answers: list[FindingId] = []
         self.patience = 1_000_000
 
-    async def answer(self, findings: Sequence[Finding]) -> None:
+    async def answer(self, turn: Turn) -> None:
         self.patience -= 1
         if self.patience < 0:
             raise Killed
-        self.answers += [one.id for one in findings]
+        self.answers += [one.id for one in turn.findings]
 
     async def live(self, until: int) -> None:
         """Watch until so many events were judged in this life, all are, or it is killed."""

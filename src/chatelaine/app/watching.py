@@ -6,18 +6,17 @@ and finds the same, under the same ids, so that answering twice changes nothing.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from chatelaine.adapters.journal import Tail
 from chatelaine.core.detection.merge import Merger, Placed
-from chatelaine.model.detection import Finding
 from chatelaine.model.error import JournalError
 from chatelaine.model.watch import Cursor
 from chatelaine.model.words import SECOND, Instant
 from chatelaine.ports import Clock, WatchStore
-from chatelaine.services.detection import Watch
+from chatelaine.services.detection import Turn, Watch
 
 log = logging.getLogger("chatelaine.watch")
 
@@ -93,23 +92,23 @@ class Watching:
 
     async def _judge(self, merger: Merger) -> int:
         judged = 0
-        found: list[Finding] = []
+        turn = Turn()
         for event in merger.release(Instant(self._clock.now() - _HOLD)):
             self._answered = False
-            found += self._watch.take(event)
+            self._watch.take(event, turn)
             judged += 1
             self.standing.seen += 1
             self.standing.behind = (self._clock.now() - event.at) / SECOND
-            if found or judged % _SLICE == 0:
-                await self._tell(found)
-                found = []
-        self._answered = True
+            if turn.alerts or judged % _SLICE == 0:
+                await self._tell(turn)
+                turn = Turn()
+        await self._tell(turn)
         self._unkept += judged
         return judged
 
-    async def _tell(self, found: Sequence[Finding]) -> None:
-        if found:
-            await self._answer(found)
+    async def _tell(self, turn: Turn) -> None:
+        if turn:
+            await self._answer(turn)
         self._answered = True
         await asyncio.sleep(0)
 
@@ -124,5 +123,5 @@ class Watching:
         log.warning("a journal is damaged; the watch goes on behind it", extra={"fault": str(fault)})
 
 
-Answer = Callable[[Sequence[Finding]], Awaitable[None]]
+Answer = Callable[[Turn], Awaitable[None]]
 """Takes what was found; it returns when that is durable."""

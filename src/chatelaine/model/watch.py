@@ -20,6 +20,9 @@ class PieceKind(StrEnum):
     LINKS = "links"
     EVIDENCE = "evidence"
     COMBINED = "combined"
+    """What findings of each key were combined."""
+    FROZEN = "frozen"
+    """Keys that learn nothing, and canaries."""
     PAST = "past"
     """A key's last thirty days by client context, by its id."""
 

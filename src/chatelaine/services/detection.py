@@ -1,92 +1,196 @@
-"""The driver of the detection room: events in, findings out.
+"""The driver of the detection room: events in, findings and alerts out.
 
 The gate's journals as they grow, the logs of last year and a test go through this same loop; what
-differs is who feeds it. Whatever it holds can be dumped and loaded, piece by piece, so that a hub that
-comes back goes on where it was and finds the same again.
+differs is who feeds it. It reads no clock and asks nobody, so the same events always show the same.
+Whatever it holds can be dumped and loaded, piece by piece, so that a hub that comes back goes on where
+it was and finds the same again.
 """
 
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
+from chatelaine.core.detection.combine import Combiner, Rules
 from chatelaine.core.detection.pieces import (
     Memories,
+    read_frozen,
     read_habit,
     read_memories,
     read_open,
+    read_past,
+    read_windows,
+    write_frozen,
     write_habit,
     write_memories,
     write_open,
+    write_past,
+    write_windows,
 )
 from chatelaine.core.detection.run import Detection, Runner
 from chatelaine.core.detection.scene import Scene, traits_of
 from chatelaine.core.detection.sighting import Joiner
 from chatelaine.core.key.habit import Habit, load
-from chatelaine.model.detection import Finding, Phase, Severity, Sighting, Trait
-from chatelaine.model.event import Event
+from chatelaine.core.playbook.past import Past, Spent, load_past
+from chatelaine.model.detection import Alert, Dimension, Finding, Phase, Severity, Sighting, Trait
+from chatelaine.model.event import Event, IncidentChanged, IncidentOpened, KeyIssued
+from chatelaine.model.incident import Found, IncidentState
 from chatelaine.model.watch import Piece, PieceKind
-from chatelaine.model.words import KeyId
+from chatelaine.model.words import ContextId, Instant, KeyId, OwnerId
 
 _UNKNOWN: Final = Habit()
 """The habit of what is no key of ours; it never learns."""
 _UNLEARNT: Final = Trait.REFUSED | Trait.UNPROVEN | Trait.DEAD_KEY | Trait.CANARY | Trait.ADMIN
 """What is not taken for the owner's way of using a key."""
+_RECENT: Final = 50_000
+"""Sightings that are at hand for the money of what comes into an incident."""
+_OVER: Final = frozenset({IncidentState.CLOSED, IncidentState.MERGED})
+
+
+@dataclass(slots=True)
+class Turn:
+    """What a run of events showed: to be stored and answered at once."""
+
+    findings: list[Finding] = field(default_factory=list)
+    alerts: list[Alert] = field(default_factory=list)
+    joined: list[Finding] = field(default_factory=list)
+    sightings: list[Sighting] = field(default_factory=list)
+    """Of keys about which an alert stands."""
+
+    def __bool__(self) -> bool:
+        return bool(self.findings or self.sightings)
+
+    def found(self) -> Found:
+        """Return it as the incident room takes it."""
+        return Found(
+            findings=tuple(self.findings),
+            alerts=tuple(self.alerts),
+            joined=tuple(self.joined),
+            sightings=tuple(self.sightings),
+        )
 
 
 class Watch:
     """Watches a stream of events; it holds habits by key, and what the detections remember."""
 
     def __init__(self, detections: Iterable[Detection]) -> None:
-        self._runner = Runner(detections)
+        held = tuple(detections)
+        self._runner = Runner(held)
+        self._combiner = Combiner(Rules(playbooks={one.card.id: one.card.playbook for one in held}))
         self._joiner = Joiner()
         self._habits: dict[KeyId, Habit] = {}
         self._changed: set[KeyId] = set()
         self._canaries: set[KeyId] = set()
+        self._frozen: dict[KeyId, str] = {}
+        """Keys that learn nothing, and the incident that says so; "" until one is opened."""
+        self._recent: deque[Sighting] = deque(maxlen=_RECENT)
+        self._pasts: dict[KeyId, Past] = {}
+        self._owned: dict[OwnerId, set[KeyId]] = {}
 
-    def take(self, event: Event) -> list[Finding]:
-        """Return what is found in an event; the end of what was never seen to open shows nothing."""
+    def take(self, event: Event, turn: Turn) -> None:
+        """Add to a turn what an event shows; the end of what was never seen to open shows nothing."""
+        self._follow(event)
         sighting = self._joiner.take(event)
-        return self.see(sighting) if sighting is not None else []
+        if sighting is not None:
+            self.see(sighting, turn)
 
-    def see(self, sighting: Sighting) -> list[Finding]:
-        """Return what is found in a sighting, then learn from it."""
-        habit = self._habits.get(sighting.key, _UNKNOWN)
-        traits = traits_of(sighting, habit, canary=sighting.key in self._canaries)
+    def see(self, sighting: Sighting, turn: Turn) -> None:
+        """Add to a turn what a sighting shows, then learn from it."""
+        key = sighting.key
+        habit = self._habits.get(key, _UNKNOWN)
+        traits = traits_of(sighting, habit, canary=key in self._canaries)
         found = list(self._runner.run(Scene(sighting, traits, habit)))
-        if not traits & _UNLEARNT and sighting.key:
-            self._learn(sighting, found)
-        return found
+        for finding in found:
+            self._combine(finding, turn)
+        if key in self._frozen:
+            turn.sightings.append(sighting)
+        if key:
+            self._recent.append(sighting)
+            if not traits & _UNLEARNT:
+                self._learn(sighting, found)
 
-    def _learn(self, sighting: Sighting, found: list[Finding]) -> None:
+    def _combine(self, finding: Finding, turn: Turn) -> None:
+        combined = self._combiner.take(finding)
+        turn.findings.append(finding)
+        if combined.alert is not None:
+            turn.alerts.append(combined.alert)
+            if finding.key and combined.alert.actionable:
+                self._freeze(finding.key)
+        elif combined.alerted:
+            turn.joined.append(finding)
+
+    def _learn(self, sighting: Sighting, found: Sequence[Finding]) -> None:
         habit = self._habits.get(sighting.key)
         if habit is None:
             habit = self._habits[sighting.key] = Habit()
         self._changed.add(sighting.key)
+        self._past(sighting.key, sighting.owner).add(sighting)
         if sighting.phase is not Phase.ENDED and any(one.severity >= Severity.MEDIUM for one in found):
             habit.forget(sighting.context)
         habit.learn(sighting)
 
-    # What others ask and tell.
+    def _past(self, key: KeyId, owner: OwnerId) -> Past:
+        past = self._pasts.get(key)
+        if past is None:
+            past = self._pasts[key] = Past()
+            self._owned.setdefault(owner, set()).add(key)
+        return past
+
+    # Freezing: no learning while an incident on a key is open (principle 5).
+
+    def _follow(self, event: Event) -> None:
+        """Take what the hub itself recorded: canaries, and incidents that open, grow and close."""
+        if isinstance(event, KeyIssued):
+            if event.canary:
+                self._canaries.add(event.key)
+        elif isinstance(event, IncidentOpened):
+            for key in event.keys:
+                self._freeze(key, event.incident)
+        elif isinstance(event, IncidentChanged) and event.after in _OVER:
+            for key in [key for key, why in self._frozen.items() if why in {"", event.incident}]:
+                self._thaw(key)
+
+    def _freeze(self, key: KeyId, why: str = "") -> None:
+        self._frozen[key] = why or self._frozen.get(key, "")
+        habit = self._habits.get(key)
+        if habit is not None:
+            habit.frozen = True
+            self._changed.add(key)
+
+    def _thaw(self, key: KeyId) -> None:
+        del self._frozen[key]
+        habit = self._habits.get(key)
+        if habit is not None:
+            habit.frozen = False
+            self._changed.add(key)
+
+    # What others ask.
 
     def habit(self, key: KeyId) -> Habit | None:
         """Return the habit of a key, or None where it was never seen."""
         return self._habits.get(key)
 
-    def freeze(self, keys: Iterable[KeyId]) -> None:
-        """Learn nothing of these keys: an incident on them is open (principle 5)."""
-        self._set_frozen(keys, frozen=True)
+    def habits(self) -> Iterator[tuple[KeyId, Habit]]:
+        """Yield every key with its habit."""
+        yield from self._habits.items()
 
-    def thaw(self, keys: Iterable[KeyId]) -> None:
-        """Learn of these keys again."""
-        self._set_frozen(keys, frozen=False)
+    def knows(self, key: KeyId, context: ContextId) -> bool:
+        """Tell whether a client context is of a key's habit."""
+        habit = self._habits.get(key)
+        return habit is not None and habit.weight(Dimension.CONTEXT, context) > 0
 
-    def _set_frozen(self, keys: Iterable[KeyId], *, frozen: bool) -> None:
-        for key in keys:
-            self._habits.setdefault(key, Habit()).frozen = frozen
-            self._changed.add(key)
+    def canary(self, key: KeyId) -> bool:
+        """Tell whether a key is a canary."""
+        return key in self._canaries
 
-    def mark_canaries(self, keys: Iterable[KeyId]) -> None:
-        """Hold exactly these keys for canaries."""
-        self._canaries = set(keys)
+    def recent(self, key: KeyId, since: Instant) -> Iterator[Sighting]:
+        """Yield what was seen of a key since an instant, as far as it is at hand."""
+        return (seen for seen in self._recent if seen.key == key and seen.at >= since)
+
+    def past(self, owner: OwnerId, now: Instant) -> Iterator[Spent]:
+        """Yield what the contexts of an owner's keys asked for in the last thirty days."""
+        for key in sorted(self._owned.get(owner, ())):
+            yield from self._pasts[key].spent(key, now)
 
     # Keeping.
 
@@ -94,8 +198,13 @@ class Watch:
         """Yield every piece of state that changed since it was last asked; a later one replaces it."""
         changed, self._changed = self._changed, set()
         for key in sorted(changed):
-            yield Piece(PieceKind.HABIT, key, write_habit(self._habits[key].dump()))
+            if key in self._habits:
+                yield Piece(PieceKind.HABIT, key, write_habit(self._habits[key].dump()))
+            if key in self._pasts:
+                yield Piece(PieceKind.PAST, key, write_past(self._pasts[key].dump()))
         yield Piece(PieceKind.OPEN, "", write_open(self._joiner.waiting()))
+        yield Piece(PieceKind.COMBINED, "", write_windows(self._combiner.dump()))
+        yield Piece(PieceKind.FROZEN, "", write_frozen(self._frozen, self._canaries))
         for name, memories in self._runner.dump().items():
             yield Piece(PieceKind.MEMORY, name, write_memories(memories))
 
@@ -103,10 +212,25 @@ class Watch:
         """Take over what was kept."""
         memories: dict[str, Memories] = {}
         for piece in pieces:
-            if piece.kind is PieceKind.HABIT:
-                self._habits[KeyId(piece.name)] = load(read_habit(piece.value))
-            elif piece.kind is PieceKind.OPEN:
-                self._joiner = Joiner(read_open(piece.value))
-            elif piece.kind is PieceKind.MEMORY:
+            if piece.kind is PieceKind.MEMORY:
                 memories[piece.name] = read_memories(piece.value)
+            else:
+                self._restore(piece)
         self._runner.load(memories)
+
+    def _restore(self, piece: Piece) -> None:
+        match piece.kind:
+            case PieceKind.HABIT:
+                self._habits[KeyId(piece.name)] = load(read_habit(piece.value))
+            case PieceKind.PAST:
+                past = load_past(read_past(piece.value))
+                self._pasts[KeyId(piece.name)] = past
+                self._owned.setdefault(past.owner, set()).add(KeyId(piece.name))
+            case PieceKind.OPEN:
+                self._joiner = Joiner(read_open(piece.value))
+            case PieceKind.COMBINED:
+                self._combiner.load(read_windows(piece.value))
+            case PieceKind.FROZEN:
+                frozen, canaries = read_frozen(piece.value)
+                self._frozen = {KeyId(key): why for key, why in frozen.items()}
+                self._canaries = {KeyId(key) for key in canaries}

@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import Final
 
 from chatelaine.core.playbook.lifecycle import apply
+from chatelaine.core.playbook.past import Spent
 from chatelaine.core.playbook.plan import (
     LASTING,
     RESTRAINING,
@@ -25,7 +26,6 @@ from chatelaine.core.playbook.plan import (
 )
 from chatelaine.core.playbook.rehearse import Known, Rehearsing
 from chatelaine.core.playbook.work import approved, due, failed, finished, in_force, rehearsed
-from chatelaine.model.detection import Sighting
 from chatelaine.model.error import ActionNotFound, ChatelaineError, UsageError
 from chatelaine.model.event import ActionTaken, Event
 from chatelaine.model.incident import Batch
@@ -82,8 +82,8 @@ class Responder:
     """Appends an event to the hub's journal."""
     playbooks: Mapping[PlaybookId, Playbook]
     hands: Hands
-    past: Callable[[OwnerId, int], Awaitable[Iterable[Sighting]]]
-    """Returns what was seen of an owner's keys in so many days, in order of time."""
+    past: Callable[[OwnerId], Iterable[Spent]]
+    """Returns what was seen of an owner's keys in the last thirty days."""
     known: Known
     """Tells whether a client context is of a key's habit."""
     changed: Callable[[Action], Awaitable[object]]
@@ -212,8 +212,8 @@ class Responder:
 
     async def _rehearse(self, action: Action) -> Rehearsal:
         rehearsing = Rehearsing(action.wanted, self.known)
-        for number, seen in enumerate(await self.past(action.owner, _DAYS), 1):
-            rehearsing.see(seen)
+        for number, spent in enumerate(self.past(action.owner), 1):
+            rehearsing.see(spent.seen, spent.times)
             if number % _PART == 0:
                 await asyncio.sleep(0)
         return rehearsing.told(days=_DAYS)

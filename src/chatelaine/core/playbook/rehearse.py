@@ -41,12 +41,13 @@ class _Score:
         self.all = self.stopped = self.slowed = 0
         self.examples: list[ExchangeId] = []
 
-    def add(self, effect: _Effect, exchange: ExchangeId) -> None:
-        """Count an exchange."""
-        self.all += 1
-        self.slowed += effect is _Effect.SLOWED
-        if effect is _Effect.STOPPED:
-            self.stopped += 1
+    def add(self, effect: _Effect, exchange: ExchangeId, times: int) -> None:
+        """Count an exchange, or one that stands for many."""
+        self.all += times
+        if effect is _Effect.SLOWED:
+            self.slowed += times
+        elif effect is _Effect.STOPPED:
+            self.stopped += times
             if len(self.examples) < _MOST_EXAMPLES:
                 self.examples.append(exchange)
 
@@ -79,8 +80,8 @@ class Rehearsing:
         self._wanted, self._known = wanted, known
         self._own, self._foreign, self._rate = _Score(), _Score(), _Rate(wanted)
 
-    def see(self, seen: Sighting) -> None:
-        """Take one more sighting of the owner's past, in order of time.
+    def see(self, seen: Sighting, times: int = 1) -> None:
+        """Take one more sighting of the owner's past, in order of time, or one that stands for many.
 
         Ends of exchanges are passed over, and so is what was refused, since nothing was left to stop.
         """
@@ -88,7 +89,7 @@ class Rehearsing:
             return
         own = self._known(seen.key, seen.context)
         score = self._own if own else self._foreign
-        score.add(_effect(self._wanted, seen, self._rate, own=own), seen.exchange)
+        score.add(_effect(self._wanted, seen, self._rate, own=own), seen.exchange, times)
 
     def told(self, *, days: int) -> Rehearsal:
         """Return what came of it; ``days`` says how far back the past goes."""
