@@ -18,6 +18,7 @@
     ├── MeterError           the meter's file cannot be used
     ├── CaptureError         captured content cannot be read → CaptureUnknown, CaptureDamaged
     ├── CardError            shelf items cannot be used (all faults at once)
+    ├── ReceiverUnknown      the settings name no such receiver of notices
     ├── HubUnreachable       the hub does not answer
     └── ProcessFailed        a process of ours would not stay up
 
@@ -224,6 +225,12 @@ class CardError(ChatelaineError):
     def __init__(self, faults: Sequence[Fault]) -> None:
         self.faults = tuple(faults)
         super().__init__("\n".join(_line(fault) for fault in self.faults))
+
+
+class ReceiverUnknown(ChatelaineError):
+    """The settings name no such receiver of notices."""
+
+    reason: ClassVar[str] = "receiver_unknown"
 
 
 class HubUnreachable(ChatelaineError):

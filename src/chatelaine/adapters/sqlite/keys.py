@@ -4,26 +4,18 @@ Virtual keys are held as digests, provider keys sealed; both may be read by whoe
 Every write is one transaction and durable when it returns (``synchronous=FULL``).
 """
 
-import asyncio
-import os
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from collections.abc import Iterable, Sequence
+from contextlib import closing
 from dataclasses import fields
 from pathlib import Path
-from typing import TypeVar
 
 import msgspec
 
-from chatelaine.model.error import StoreConflict, StoreCorrupt, StoreError
+from chatelaine.adapters.sqlite.file import BUSY_SECONDS, Ours, StoreFile, open_file, told
+from chatelaine.model.error import StoreConflict
 from chatelaine.model.key import ProviderKey, VirtualKey
 from chatelaine.model.words import Instant, KeyId, ProviderKeyName
-
-_APPLICATION = 0x43484C4E
-"""``CHLN`` in the file's header (``PRAGMA application_id``): whose database it is."""
-
-_BUSY_SECONDS = 10
 
 _ENDS = "MIN(COALESCE(expires_at, 9223372036854775807), COALESCE(retires_at, 9223372036854775807))"
 _OPEN = "state NOT IN ('revoked', 'expired', 'compromised')"
@@ -74,7 +66,9 @@ _SELECT_PROVIDER_KEYS = f"""
 """
 _INSERT_PROVIDER_KEY = f"INSERT INTO provider_key ({_PROVIDER_KEY_LIST}) VALUES ({_PROVIDER_KEY_MARKS})"
 
-_T = TypeVar("_T")
+KEYS = Ours(0x43484C4E, "the store of keys", MIGRATIONS)
+"""``CHLN`` in the file's header."""
+
 _Row = tuple[str | int | bytes | None, ...]
 
 
@@ -85,17 +79,7 @@ def open_key_store(path: Path) -> "SqliteKeyStore":
         StoreCorrupt: the file is damaged, or is not ours.
         StoreError: it cannot be opened, or a newer release wrote it.
     """
-    with _told(path):
-        _make_private(path)
-        connection = sqlite3.connect(
-            path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
-        )
-        try:
-            _prepare(connection, path)
-        except BaseException:
-            connection.close()
-            raise
-    return SqliteKeyStore(connection, path)
+    return SqliteKeyStore(open_file(path, KEYS))
 
 
 def read_provider_key_names(path: Path) -> frozenset[str]:
@@ -106,110 +90,21 @@ def read_provider_key_names(path: Path) -> frozenset[str]:
         StoreError: it cannot be opened.
     """
     with (
-        _told(path),
-        closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=_BUSY_SECONDS)) as connection,
+        told(path, KEYS),
+        closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=BUSY_SECONDS)) as connection,
     ):
         return frozenset(str(row[0]) for row in connection.execute("SELECT DISTINCT name FROM provider_key"))
-
-
-def _make_private(path: Path) -> None:
-    """Make the file for its owner alone; SQLite gives the WAL beside it the same mode."""
-    try:
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-    except OSError as error:
-        raise StoreError(
-            f"the store of keys {path} cannot be opened: {error.strerror}",
-            hint=f"storage.directory must be a directory that this user can write: {path.parent}",
-        ) from error
-
-
-def _prepare(connection: sqlite3.Connection, path: Path) -> None:
-    connection.execute("PRAGMA secure_delete = ON")
-    connection.execute("PRAGMA synchronous = FULL")
-    with _transaction(connection):
-        _claim(connection, path)
-        _migrate(connection, path)
-    connection.execute("PRAGMA journal_mode = WAL")
-    found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-    if found != "ok":
-        raise _corrupt(path, str(found))
-
-
-def _claim(connection: sqlite3.Connection, path: Path) -> None:
-    """Mark a new file as ours; refuse what another program wrote."""
-    whose = connection.execute("PRAGMA application_id").fetchone()[0]
-    if whose == _APPLICATION:
-        return
-    if whose != 0 or connection.execute("SELECT COUNT(*) FROM sqlite_schema").fetchone()[0]:
-        raise StoreCorrupt(
-            f"{path} is a database of another program",
-            hint="set storage.directory to a directory of Chatelaine's own",
-        )
-    connection.execute(f"PRAGMA application_id = {_APPLICATION}")
-
-
-def _migrate(connection: sqlite3.Connection, path: Path) -> None:
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if version > len(MIGRATIONS):
-        raise StoreError(
-            f"{path} was written by a newer release (schema {version}, this one knows {len(MIGRATIONS)})",
-            hint="run that release, or restore the copy made before it was installed",
-        )
-    for statements in MIGRATIONS[version:]:
-        for statement in statements:
-            connection.execute(statement)
-    connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
-
-
-@contextmanager
-def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """Run a write alone: all of it is kept, or nothing."""
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
-
-
-def _corrupt(path: Path, what: str) -> StoreCorrupt:
-    return StoreCorrupt(
-        f"the store of keys {path} is damaged: {what}",
-        hint=f"stop Chatelaine, move {path} (with -wal and -shm) aside and restore the last copy of it",
-    )
-
-
-@contextmanager
-def _told(path: Path) -> Iterator[None]:
-    """Tell SQLite's errors in ours."""
-    try:
-        yield
-    except sqlite3.OperationalError as error:
-        raise StoreError(
-            f"the store of keys {path} cannot be used: {error}",
-            hint="look at the space and permissions of its directory, and for another process that holds it",
-        ) from error
-    except sqlite3.DatabaseError as error:
-        # The class itself is SQLITE_CORRUPT or SQLITE_NOTADB; its children are other things.
-        if type(error) is not sqlite3.DatabaseError:
-            raise
-        raise _corrupt(path, str(error)) from error
 
 
 class SqliteKeyStore:
     """Keys in one file; all access runs on one thread, so the loop is never blocked."""
 
-    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
-        self._connection = connection
-        self._path = path
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="key-store")
+    def __init__(self, file: StoreFile) -> None:
+        self._file = file
 
     def close(self) -> None:
         """Finish what is under way and close the file."""
-        self._thread.shutdown(wait=True)
-        self._connection.close()
+        self._file.close()
 
     async def keys(self) -> Sequence[VirtualKey]:
         """Return every virtual key."""
@@ -251,7 +146,7 @@ class SqliteKeyStore:
             for key in new:
                 _insert(connection, _INSERT_KEY, _key_row(key), taken=f"key {key.id} exists")
 
-        await self._write(write)
+        await self._file.write(write)
 
     async def claim_slot(self) -> int:
         """Return a meter slot that was never given out before."""
@@ -259,7 +154,7 @@ class SqliteKeyStore:
         def write(connection: sqlite3.Connection) -> int:
             return int(connection.execute("UPDATE slot SET last = last + 1 RETURNING last").fetchall()[0][0])
 
-        return await self._write(write)
+        return await self._file.write(write)
 
     async def provider_keys(self) -> Sequence[ProviderKey]:
         """Return the newest version of every provider key."""
@@ -267,7 +162,7 @@ class SqliteKeyStore:
         def read(connection: sqlite3.Connection) -> list[ProviderKey]:
             return [self._read_provider_key(row) for row in connection.execute(_SELECT_PROVIDER_KEYS)]
 
-        return await self._run(read)
+        return await self._file.run(read)
 
     async def store_provider_key(self, key: ProviderKey) -> None:
         """Store a version of a provider key; older ones go in the same transaction.
@@ -291,7 +186,7 @@ class SqliteKeyStore:
                 "DELETE FROM provider_key WHERE name = ? AND version < ?", (key.name, key.version)
             )
 
-        await self._write(write)
+        await self._file.write(write)
 
     async def remove_provider_key(self, name: ProviderKeyName) -> None:
         """Remove a provider key with all its versions."""
@@ -299,41 +194,25 @@ class SqliteKeyStore:
         def write(connection: sqlite3.Connection) -> None:
             connection.execute("DELETE FROM provider_key WHERE name = ?", (name,))
 
-        await self._write(write)
+        await self._file.write(write)
 
     async def _select(self, which: str, *values: str | int) -> list[VirtualKey]:
         def read(connection: sqlite3.Connection) -> list[VirtualKey]:
             return [self._read(row) for row in connection.execute(f"{_SELECT_KEYS} {which}", values)]
 
-        return await self._run(read)
-
-    async def _write(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
-        def write(connection: sqlite3.Connection) -> _T:
-            with _transaction(connection):
-                return work(connection)
-
-        return await self._run(write)
-
-    async def _run(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
-        def run() -> _T:
-            with _told(self._path):
-                return work(self._connection)
-
-        return await asyncio.get_running_loop().run_in_executor(self._thread, run)
+        return await self._file.run(read)
 
     def _read_provider_key(self, row: _Row) -> ProviderKey:
         try:
             return msgspec.convert(dict(zip(_PROVIDER_KEY_COLUMNS, row, strict=True)), ProviderKey)
         except ValueError as error:
-            raise _corrupt(
-                self._path, f"the row of provider key {row[0]!r} cannot be read: {error}"
-            ) from error
+            raise self._file.corrupt(f"the row of provider key {row[0]!r} cannot be read: {error}") from error
 
     def _read(self, row: _Row) -> VirtualKey:
         try:
             return _key(row)
         except ValueError as error:
-            raise _corrupt(self._path, f"the row of key {row[0]!r} cannot be read: {error}") from error
+            raise self._file.corrupt(f"the row of key {row[0]!r} cannot be read: {error}") from error
 
 
 def _insert(connection: sqlite3.Connection, statement: str, row: _Row, *, taken: str) -> None:
