@@ -19,6 +19,7 @@
     ├── CaptureError         captured content cannot be read → CaptureUnknown, CaptureDamaged
     ├── CardError            shelf items cannot be used (all faults at once)
     ├── ReceiverUnknown      the settings name no such receiver of notices
+    ├── NoticeUnknown        no delivery of this notice can be tried again
     ├── HubUnreachable       the hub does not answer
     └── ProcessFailed        a process of ours would not stay up
 
@@ -231,6 +232,12 @@ class ReceiverUnknown(ChatelaineError):
     """The settings name no such receiver of notices."""
 
     reason: ClassVar[str] = "receiver_unknown"
+
+
+class NoticeUnknown(ChatelaineError):
+    """No delivery of this notice can be tried again."""
+
+    reason: ClassVar[str] = "notice_unknown"
 
 
 class HubUnreachable(ChatelaineError):

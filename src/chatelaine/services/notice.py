@@ -32,7 +32,7 @@ LOOK_AGAIN = timedelta(seconds=5)
 """The outbox is looked at so often, for what another process has added or wants tried again."""
 _EACH = 20
 """Notices a receiver is sent in one round; the others wait for the next."""
-_LISTED = 1000
+_LISTED = 100_000
 _RESULTS = {
     DeliveryState.SENT: "ok",
     DeliveryState.RETRYING: "retried",
@@ -140,14 +140,10 @@ class Courier:
             )
         return await known.receiver.deliver(cleaned(_test(name, by, self.clock.now())), self.clock.now())
 
-    async def dead(self) -> Sequence[Parcel]:
-        """Return what was given up, the newest first."""
-        return await self.outbox.held(DeliveryState.DEAD, most=_LISTED)
-
     async def retry(self, wanted: Callable[[Delivery], bool]) -> Sequence[Delivery]:
         """Have dead deliveries tried again, and return those."""
         again = []
-        for parcel in await self.dead():
+        for parcel in await self.outbox.held(DeliveryState.DEAD, most=_LISTED):
             if wanted(parcel.delivery):
                 after = requeued(parcel.delivery, at=self.clock.now())
                 if await self._mark(parcel.delivery, after):

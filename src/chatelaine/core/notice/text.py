@@ -57,9 +57,10 @@ def is_link(url: str) -> bool:
         return False
     try:
         parts = urlsplit(url)
+        named = bool(parts.hostname) and parts.port != 0
     except ValueError:
         return False
-    return url.isprintable() and parts.scheme in {"http", "https"} and bool(parts.netloc)
+    return url.isprintable() and parts.scheme in {"http", "https"} and named
 
 
 def cleaned(notice: Notice) -> Notice:
