@@ -1,4 +1,4 @@
-"""Behind ``chatelaine notify``: the receivers of the settings, and the outbox, whether the hub runs or not."""
+"""Behind ``chatelaine notify``: the receivers of the settings, and the outbox, with or without a hub."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence

@@ -23,7 +23,9 @@ URL_MAX: Final = 2000
 
 _CUT: Final = "…"
 _BAD: Final = "\ufffd"
-_SHRINKS: Final = (500, 200, 80, 30, 10)
+_SHRINKS: Final = (500, 200, 80, 30, 10, 4)
+_WORD_LEAST: Final = 20
+"""Our own ids are shorter, so they are never cut."""
 
 
 def clean(text: str, *, most: int) -> str:
@@ -102,11 +104,17 @@ def fitted(notice: Notice, render: Callable[[Notice], bytes], *, most: int) -> b
 
 
 def _shrunk(notice: Notice, length: int) -> Notice:
+    word = max(length, _WORD_LEAST)
     return replace(
         notice,
-        title=_bounded(notice.title, max(length, 40)),
+        title=_bounded(notice.title, word),
         summary=_bounded(notice.summary, length),
-        facts=tuple((name, _bounded(value, length)) for name, value in notice.facts[: length // 10]),
+        incident=_bounded(notice.incident, word),
+        key=_bounded(notice.key, word),
+        owner=_bounded(notice.owner, word),
+        facts=tuple(
+            (_bounded(name, word), _bounded(value, length)) for name, value in notice.facts[: length // 10]
+        ),
         links=notice.links[: length // 100],
     )
 
