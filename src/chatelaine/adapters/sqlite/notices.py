@@ -25,11 +25,10 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             UNIQUE (notice, receiver)
         ) STRICT
         """,
-        f"CREATE INDEX delivery_waiting ON delivery (receiver, thread, place) WHERE {_WAITING}",
         "CREATE INDEX delivery_changed ON delivery (state, changed_at)",
     ),
 )
-"""As in the store of keys: entries are added, never changed; the index must say what ``_WAITING`` says."""
+"""As in the store of keys: entries are added, never changed."""
 
 NOTICES = Ours(0x43484C4F, "the outbox", MIGRATIONS)
 """``CHLO`` in the file's header."""
@@ -131,7 +130,10 @@ class SqliteOutbox:
 
         def read(connection: sqlite3.Connection) -> dict[tuple[ReceiverName, DeliveryState], int]:
             rows = connection.execute("SELECT receiver, state, COUNT(*) FROM delivery GROUP BY 1, 2")
-            return {(ReceiverName(row[0]), DeliveryState(row[1])): int(row[2]) for row in rows}
+            try:
+                return {(ReceiverName(row[0]), DeliveryState(row[1])): int(row[2]) for row in rows}
+            except ValueError as error:
+                raise self._file.corrupt(f"a delivery cannot be read: {error}") from error
 
         return await self._file.run(read)
 
