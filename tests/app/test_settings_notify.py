@@ -20,8 +20,8 @@ from chatelaine.model.words import OwnerId, ReceiverName
 PROVIDERS = frozenset({"openai"})
 GOOD = """
 notify:
-  - {name: soc, kind: webhook, url: "https://soc.example/hook", secret: "env:SOC", former_secrets: ["env:OLD"]}
-  - {name: chat, kind: slack, secret: "file:/run/secrets/slack", min_severity: medium, owners: [acme, Other Ltd]}
+  - {name: soc, kind: webhook, url: "https://soc.example", secret: "env:SOC", former_secrets: ["env:OLD"]}
+  - {name: chat, kind: slack, secret: "file:/run/slack", min_severity: medium, owners: [acme, Other Ltd]}
   - {name: pager, kind: pagerduty, secret: "env:PAGER", min_severity: critical}
   - name: mail
     kind: email
