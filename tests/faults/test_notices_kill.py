@@ -43,7 +43,8 @@ courier = Courier(
 )
 told = [
     Notice(
-        id=f"msg_{number:024d}", at=1, kind=NoticeKind.CONTAINED, severity=Severity.HIGH, title="t", summary="s"
+        id=f"msg_{number:024d}", at=1, kind=NoticeKind.CONTAINED, severity=Severity.HIGH,
+        title="t", summary="s",
     )
     for number in range(count)
 ]
