@@ -5,7 +5,7 @@ import json
 import os
 import sys
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +17,15 @@ from http_receiver import http_receiver
 
 from chatelaine.adapters.sqlite import SqliteOutbox, open_outbox
 from chatelaine.app.main import COMMANDS
-from chatelaine.app.wire import Places
+from chatelaine.app.wire import Places, read_settings
+from chatelaine.app.work.looks_inside import look_at_notices
 from chatelaine.core.notice.delivery import received
 from chatelaine.model.detection import Severity
+from chatelaine.model.error import SecretUnreadable
 from chatelaine.model.notice import DeliveryState, Notice, NoticeKind, Refused
+from chatelaine.model.settings import Settings
 from chatelaine.model.words import Instant, NoticeId, ReceiverName
+from chatelaine.surfaces.cli.doctor import Level
 from chatelaine.surfaces.cli.main import run
 
 SETTINGS = """
@@ -161,6 +165,24 @@ def test_what_cannot_be_done_is_said_with_its_fix(
     assert said in place.do("notify", *arguments, status=status)
     assert place.dead() == ["msg_1"]
     assert not place.acts()
+
+
+def test_the_doctor_tells_of_what_was_given_up_and_of_secrets_that_are_gone(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SLACK", "https://hooks.example/x")
+
+    def said() -> list[tuple[str, str]]:
+        found = list(look_at_notices(settings, Places(place.root / "chatelaine-data")))
+        return [(one.level, one.message) for one in found]
+
+    settings = replace(Settings(), notify=read_settings(str(place.root / "chatelaine.yaml")).notify[:1])
+    assert said() == [(Level.OK, "1 receivers, and nothing was sent yet")]
+    place.give_up("msg_1", "msg_2")
+    assert said() == [(Level.WARN, "2 notices to chat were given up")]
+    monkeypatch.delenv("SLACK")
+    with pytest.raises(SecretUnreadable, match="SLACK"):
+        said()
 
 
 @pytest.mark.wire

@@ -40,20 +40,24 @@ def checked(host: str, found: Sequence[str]) -> Sequence[str]:
 
 
 async def connect(
-    host: str, port: int, context: ssl.SSLContext | None
+    host: str, port: int, context: ssl.SSLContext | None, *, patience: float
 ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     """Return a connection to a host, to the address that was checked, over TLS where there is a context.
+
+    An address that does not answer is left after its share of the seconds of ``patience``.
 
     Raises:
         AddressRefused: it may not be reached.
         OSError: no address takes the connection, or its certificate is not good.
     """
     fault: OSError = OSError(f"{host} has no address")
-    for address in await addresses(host, port, socket.SOCK_STREAM):
+    found = await addresses(host, port, socket.SOCK_STREAM)
+    for address in found:
         try:
-            return await asyncio.open_connection(
-                address, port, ssl=context, server_hostname=host if context is not None else None
-            )
+            async with asyncio.timeout(patience / len(found)):
+                return await asyncio.open_connection(
+                    address, port, ssl=context, server_hostname=host if context is not None else None
+                )
         except OSError as error:
             fault = error
     raise fault
@@ -65,4 +69,6 @@ def told(error: OSError) -> str:
         return f"its certificate is not good: {error.verify_message}"
     if isinstance(error, ssl.SSLError):
         return f"TLS: {error.reason or error}"
+    if isinstance(error, TimeoutError):
+        return "it does not answer"
     return error.strerror or str(error) or type(error).__name__

@@ -80,7 +80,7 @@ class HttpReceiver:
         parts = urlsplit(posting.url)
         context = self._context if parts.scheme == "https" else None
         port = parts.port or _PORTS[parts.scheme]
-        reader, writer = await connect(parts.hostname or "", port, context)
+        reader, writer = await connect(parts.hostname or "", port, context, patience=self._patience)
         try:
             writer.write(_head(posting, parts) + posting.body)
             # A server may answer and close before it has read it all: the answer is what counts.

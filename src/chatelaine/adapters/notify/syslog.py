@@ -71,7 +71,7 @@ class SyslogReceiver:
         return Taken()
 
     async def _stream(self, message: bytes) -> Reception:
-        reader, writer = await connect(*self._server, self._context)
+        reader, writer = await connect(*self._server, self._context, patience=self._patience)
         try:
             writer.write(counted(message))
             await writer.drain()
