@@ -7,7 +7,7 @@ latency all three share one. Median of three runs; ratios within this run.
 """
 
 from rig import GATE_CORE, Ask, Load, Report, Rig, rig, say
-from rivals import Running, chatelaine, envoy, envoy_binary, litellm, litellm_binary, missing, nginx
+from rivals import Running, bare, chatelaine, envoy, envoy_binary, litellm, litellm_binary, missing, nginx
 
 
 def throughput(tools: Rig, server: Running) -> Load:
@@ -38,6 +38,8 @@ def rates(tools: Rig) -> dict[str, Load]:
                     loads[name] = throughput(tools, server)
             else:
                 missing(name, hint)
+        with bare(tools, upstream) as server:
+            loads["bare"] = throughput(tools, server)
         for durability in ("flush", "fsync"):
             with chatelaine(tools, upstream, durability=durability) as server:
                 loads[durability] = throughput(tools, server)
@@ -64,6 +66,9 @@ def main() -> None:
                 "requests/s per core, flush, against Envoy", "≥ 1.2 × Envoy", beside, met=beside >= 1.2
             )
         report.add("requests/s per core, fsync, against nginx", "≥ 0.35 × nginx", fsync, met=fsync >= 0.35)
+        report.orient(
+            "requests/s per core of a bare proxy of the same parts, against nginx", loads["bare"].rps / base
+        )
         if "LiteLLM" in loads:
             beside = loads["flush"].rps / loads["LiteLLM"].rps
             report.orient("requests/s per core, flush, against LiteLLM", beside)

@@ -116,6 +116,15 @@ def nginx(
         yield Running(port, pid)
 
 
+@contextlib.contextmanager
+def bare(rig: Rig, upstream: int) -> Iterator[Running]:
+    """Run a proxy of the gate's parts that does nothing: how much of the cost is the platform's."""
+    port = free_port()
+    command = [sys.executable, str(ROOT / "bench" / "bare.py"), str(port), str(upstream)]
+    with running(command, core=GATE_CORE, port=port, log=rig.folder / "bare.log") as pid:
+        yield Running(port, pid)
+
+
 def envoy_binary() -> str | None:
     """Return Envoy's program, where the package that carries it is installed."""
     return shutil.which("envoy") or shutil.which("envoy", path=str(Path(sys.executable).parent))

@@ -19,7 +19,7 @@ SHELVES = ("providers", "guards", "detections", "playbooks", "sources", "exports
 PURE = ("model", "core", *SHELVES)
 BELOW_SURFACES = (*PURE, "catalog", "ports", "services", "adapters")
 DRAWERS = {"utils", "util", "helpers", "common", "misc", "base", "manager", "types", "shared"}
-LOADERS = {"surfaces/cli/main.py", "catalog.py"}
+LOADERS = {"surfaces/cli/main.py", "catalog/folder.py"}
 NOT_OUR_WORDS = {
     "signal": "a finding, an alert or an operating system's signal (then import the module signal)",
     "case": "an incident",

@@ -13,6 +13,7 @@ from chatelaine.model.exchange import Caller, Network, ReplyHead, Reservation, U
 from chatelaine.model.key import ProviderKey, VirtualKey
 from chatelaine.model.limit import Allowance, Charge, Shortfall
 from chatelaine.model.notice import Delivery, DeliveryState, Notice, Parcel, Reception
+from chatelaine.model.watch import Cursor, Piece
 from chatelaine.model.words import (
     NEVER,
     ExchangeId,
@@ -170,6 +171,18 @@ class KeyStore(Protocol):
 
     async def remove_provider_key(self, name: ProviderKeyName) -> None:
         """Remove a provider key with all its versions."""
+        ...
+
+
+class WatchStore(Protocol):
+    """Holds how far the watch has read, and what its detections remember."""
+
+    async def keep(self, pieces: Iterable[Piece], cursor: Cursor) -> None:
+        """Keep pieces that changed, and how far the journals were read for them, all or nothing."""
+        ...
+
+    async def kept(self) -> tuple[Sequence[Piece], Cursor]:
+        """Return all that was kept last; nothing and a cursor at the start where nothing was."""
         ...
 
 

@@ -147,7 +147,7 @@ def test_a_full_disk_is_told_and_adds_nothing(tmp_path: Path) -> None:
     filled(path)
 
     async def overfill(outbox: SqliteOutbox) -> None:
-        outbox._file._connection.execute("PRAGMA max_page_count = 1")
+        outbox._database._connection.execute("PRAGMA max_page_count = 1")
         with pytest.raises(StoreError, match="full"):
             await outbox.add([(notice(f"msg_{number}"), [A]) for number in range(1, 500)], NOW)
         assert await outbox.counts() == {(A, DeliveryState.PENDING): 1}

@@ -165,7 +165,7 @@ def test_a_full_disk_is_told_and_loses_nothing(tmp_path: Path) -> None:
 
     async def overfill(store: SqliteKeyStore) -> None:
         # SQLite's own way of a full disk: no page may be added to the file.
-        store._file._connection.execute("PRAGMA max_page_count = 1")
+        store._database._connection.execute("PRAGMA max_page_count = 1")
         with pytest.raises(StoreError, match="full") as caught:
             await store.add(replace(virtual(), contact="x" * 100_000))
         assert "space" in caught.value.hint

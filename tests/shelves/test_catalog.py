@@ -9,6 +9,7 @@ from chatelaine import catalog
 from chatelaine.core.exchange.route import RouteTable
 from chatelaine.core.exchange.trial import Trial
 from chatelaine.model.provider import RefusedReply
+from chatelaine.model.words import ProviderId
 
 SHELF = Path(str(catalog.shelf("providers")))
 DETECTION = Path(str(catalog.shelf("detections"))) / catalog.TEMPLATE
@@ -46,7 +47,7 @@ def test_the_shelf_as_it_is_has_no_fault(shelf: Path) -> None:
 def test_all_faults_of_all_cards_are_reported_at_once(shelf: Path) -> None:
     change(shelf / "openai/provider.toml", 'grammar = "openai"', 'grammar = "opnai"')
     change(shelf / "azure/provider.toml", 'id = "azure"', 'id = "azur"')
-    change(shelf / "gemini/provider.toml", "version = 1", 'version = "one"')
+    change(shelf / "gemini/provider.toml", "version = 2", 'version = "one"')
     change(shelf / "bedrock/provider.toml", 'path = "/model/{model}/invoke"', 'path = "/model/{model/invoke"')
     (shelf / "anthropic/provider.toml").write_text("id = ", "utf-8")
     said = messages(shelf)
@@ -63,7 +64,7 @@ def test_all_faults_of_all_cards_are_reported_at_once(shelf: Path) -> None:
 @pytest.mark.parametrize(
     ("before", "after", "fault"),
     [
-        ("version = 1", "version = 0", "the version is 0"),
+        ("version = 2", "version = 0", "the version is 0"),
         ('credential_header = "authorization"', 'credential_header = "Authorization"', "has capitals"),
         ('default_url = "https://', 'default_url = "http://', "not https"),
         ('method = "POST"', 'method = "post"', "the method 'post' is not known"),
@@ -115,7 +116,7 @@ def test_a_page_that_leaves_a_question_out_is_a_fault(shelf: Path) -> None:
 
 
 def try_one(shelf: Path, name: str, text: str) -> list[str]:
-    provider = catalog.providers()[catalog.ProviderId("openai")]
+    provider = catalog.providers()[ProviderId("openai")]
     for vector in (shelf / "openai/vectors").iterdir():
         vector.unlink()
     (shelf / "openai/vectors" / name).write_text(text, "utf-8")
@@ -126,7 +127,7 @@ def try_one(shelf: Path, name: str, text: str) -> list[str]:
 
 REQUEST = '=== request\nPOST /v1/chat/completions\n\n{"model": "m", "messages": []}\n'
 REPLY = '=== reply\ncontent-type: application/json\n\n{"model": "r"}\n'
-REFUSAL = '=== refusal\nreason = "key_wrong"\nstatus = 401\ncode = "c"\nmessage = "m"\n'
+REFUSAL = '=== refusal\nreason = "key_unproven"\nstatus = 401\ncode = "c"\nmessage = "m"\n'
 
 
 @pytest.mark.parametrize(
@@ -144,7 +145,7 @@ REFUSAL = '=== refusal\nreason = "key_wrong"\nstatus = 401\ncode = "c"\nmessage 
         ("fires_a.txt", "nothing", "there is no part"),
         ("fires_a.txt", REFUSAL + "=== refused\ncontent-type: application/json\n\n{}", "the body is"),
         ("fires_a.txt", REFUSAL + "=== refused\ncontent-type: text/plain\n\n{}", "the headers are"),
-        ("fires_a.txt", REFUSAL.replace("key_wrong", "no_reason"), "no_reason"),
+        ("fires_a.txt", REFUSAL.replace("key_unproven", "no_reason"), "no_reason"),
     ],
 )
 def test_a_vector_can_fail_in_every_way(shelf: Path, name: str, text: str, fault: str) -> None:
@@ -155,7 +156,7 @@ def test_a_refusal_that_tells_its_reason_fails() -> None:
     def gossip(refusal: object, exchange: object) -> RefusedReply:
         return RefusedReply((), f"{refusal}{exchange}".encode())
 
-    trial = Trial(catalog.ProviderId("openai"), RouteTable([]), gossip)
+    trial = Trial(ProviderId("openai"), RouteTable([]), gossip)
     assert catalog.try_vectors(trial, SHELF / "openai")
 
 

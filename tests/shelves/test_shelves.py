@@ -11,6 +11,7 @@ from chatelaine.core.exchange.refusal import refusal
 from chatelaine.core.exchange.route import RouteTable
 from chatelaine.core.exchange.trial import Trial
 from chatelaine.core.grammar.index import GRAMMARS
+from chatelaine.model.error import Fault
 from chatelaine.model.exchange import RefusalReason
 from chatelaine.model.words import ExchangeId, ProviderId
 
@@ -18,8 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PROVIDERS = catalog.providers()
 EXCHANGE = ExchangeId("f" * 24)
 CREDENTIAL_FAILURES = [
-    RefusalReason.KEY_UNKNOWN,
-    RefusalReason.KEY_WRONG,
+    RefusalReason.KEY_UNPROVEN,
     RefusalReason.KEY_REVOKED,
     RefusalReason.KEY_EXPIRED,
     RefusalReason.KEY_SUSPENDED,
@@ -39,7 +39,7 @@ def test_all_credential_failures_are_told_alike_but_for_the_request_id(name: str
     tell = PROVIDERS[ProviderId(name)].refuse
     told = {(refusal(reason).status, tell(refusal(reason), EXCHANGE)) for reason in CREDENTIAL_FAILURES}
     assert len(told) == 1
-    other = tell(refusal(RefusalReason.KEY_WRONG), ExchangeId("0" * 24))
+    other = tell(refusal(RefusalReason.KEY_REVOKED), ExchangeId("0" * 24))
     _, one = told.pop()
     assert other.body == one.body.replace(b"f" * 24, b"0" * 24)
     assert other.headers == one.headers
@@ -69,7 +69,7 @@ def test_no_route_hands_out_a_credential_of_the_provider() -> None:
 
 def test_the_template_of_the_providers_passes_its_own_vectors() -> None:
     folder = catalog.shelf("providers").joinpath(catalog.TEMPLATE)
-    faults: list[catalog.Fault] = []
+    faults: list[Fault] = []
     card = catalog.read_provider(folder, faults)
     assert faults == []
     assert card is not None

@@ -168,8 +168,8 @@ def test_every_bad_key_is_told_the_same_bytes(gate: House, path: str, placed: st
     revoked, suspended, exposed = gate.issue(), gate.issue(), gate.issue()
     expired = gate.issue("--lifetime", "1s")
     tokens = {
-        "key_unknown": mint("live", new_kid(b"\x07" * 16), b"\x11" * 32),
-        "key_wrong": mint("live", key_of(good), b"\x11" * 32),
+        "unknown kid": mint("live", new_kid(b"\x07" * 16), b"\x11" * 32),
+        "key_unproven": mint("live", key_of(good), b"\x11" * 32),
         "key_revoked": revoked,
         "key_suspended": suspended,
         "key_expired": expired,

@@ -159,8 +159,7 @@ class Standing(StrEnum):
 
     GOOD = "good"
     MISSING = "missing"
-    UNKNOWN = "unknown"
-    WRONG = "wrong"
+    UNPROVEN = "unproven"
     REVOKED = "revoked"
     EXPIRED = "expired"
     SUSPENDED = "suspended"

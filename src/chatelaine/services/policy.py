@@ -34,8 +34,7 @@ from chatelaine.ports import Meter
 
 _STANDINGS = {
     Standing.MISSING: RefusalReason.KEY_MISSING,
-    Standing.UNKNOWN: RefusalReason.KEY_UNKNOWN,
-    Standing.WRONG: RefusalReason.KEY_WRONG,
+    Standing.UNPROVEN: RefusalReason.KEY_UNPROVEN,
     Standing.REVOKED: RefusalReason.KEY_REVOKED,
     Standing.EXPIRED: RefusalReason.KEY_EXPIRED,
     Standing.SUSPENDED: RefusalReason.KEY_SUSPENDED,
@@ -120,14 +119,14 @@ class Judge:
         told, key = self._standing(found, question)
         if told is None and key is not None:
             return None
-        return self._refused(question, _caller(found), told or RefusalReason.KEY_UNKNOWN)
+        return self._refused(question, _caller(found), told or RefusalReason.KEY_UNPROVEN)
 
     def _standing(self, found: Identity, question: Asking) -> tuple[RefusalReason | None, RosterEntry | None]:
         if found.standing is not Standing.GOOD or found.key is None:
             return _STANDINGS[found.standing], None
         key = self._tables.roster.entry(found.key.id)
         if key is None:
-            return RefusalReason.KEY_UNKNOWN, None
+            return RefusalReason.KEY_UNPROVEN, None
         told = check_address(key.grant, question.client.network.ip)
         return told or check_hours(key.grant, question.now), key
 

@@ -256,17 +256,21 @@ class Tail:
 
     def poll(self, most: int) -> list[tuple[WorkerNumber, Event]]:
         """Return what was written since the last poll, each event once, at most so many a worker."""
-        found: list[tuple[WorkerNumber, Event]] = []
+        return [(worker, event) for worker, _, event in self.poll_placed(most)]
+
+    def poll_placed(self, most: int) -> list[tuple[WorkerNumber, Position, Event]]:
+        """Return the same with the position behind each event."""
+        found: list[tuple[WorkerNumber, Position, Event]] = []
         for worker in workers(self._directory):
-            found.extend((worker, event) for event in self._read(worker, most))
+            found.extend((worker, position, event) for position, event in self._read(worker, most))
         return found
 
-    def _read(self, worker: WorkerNumber, most: int) -> list[Event]:
+    def _read(self, worker: WorkerNumber, most: int) -> list[tuple[Position, Event]]:
         walk = Walk(self._directory, worker, self._on_fault, patient=True)
-        found: list[Event] = []
+        found: list[tuple[Position, Event]] = []
         for position, event in walk.events(self.positions.get(worker, START)):
             self.positions[worker] = position
-            found.append(event)
+            found.append((position, event))
             if len(found) >= most:
                 return found
         # Behind damage that was told of, so that it is told once.

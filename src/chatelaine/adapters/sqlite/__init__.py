@@ -1,5 +1,6 @@
-"""Stores in SQLite files: each in a file of its own, opened with the same care."""
+"""What the hub keeps in SQLite: one file a subject, all opened, migrated and guarded alike."""
 
+from chatelaine.adapters.sqlite.database import Database, Design, Migrations, open_database
 from chatelaine.adapters.sqlite.keys import (
     MIGRATIONS,
     SqliteKeyStore,
@@ -7,12 +8,19 @@ from chatelaine.adapters.sqlite.keys import (
     read_provider_key_names,
 )
 from chatelaine.adapters.sqlite.notices import SqliteOutbox, open_outbox
+from chatelaine.adapters.sqlite.watch import SqliteWatchStore, open_watch_store
 
 __all__ = [
     "MIGRATIONS",
+    "Database",
+    "Design",
+    "Migrations",
     "SqliteKeyStore",
     "SqliteOutbox",
+    "SqliteWatchStore",
+    "open_database",
     "open_key_store",
     "open_outbox",
+    "open_watch_store",
     "read_provider_key_names",
 ]

@@ -12,7 +12,14 @@ from pathlib import Path
 
 import msgspec
 
-from chatelaine.adapters.sqlite.file import BUSY_SECONDS, Ours, StoreFile, open_file, told
+from chatelaine.adapters.sqlite.database import (
+    BUSY_SECONDS,
+    Database,
+    Design,
+    Migrations,
+    open_database,
+    told,
+)
 from chatelaine.model.error import StoreConflict
 from chatelaine.model.key import ProviderKey, VirtualKey
 from chatelaine.model.words import Instant, KeyId, ProviderKeyName
@@ -20,7 +27,7 @@ from chatelaine.model.words import Instant, KeyId, ProviderKeyName
 _ENDS = "MIN(COALESCE(expires_at, 9223372036854775807), COALESCE(retires_at, 9223372036854775807))"
 _OPEN = "state NOT IN ('revoked', 'expired', 'compromised')"
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (
+MIGRATIONS: Migrations = (
     (
         """
         CREATE TABLE virtual_key (
@@ -42,10 +49,9 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         f"CREATE INDEX virtual_key_due ON virtual_key ({_ENDS}) WHERE {_OPEN}",
     ),
 )
-"""Each entry takes the file from the version that is its index to the next (``PRAGMA user_version``).
+"""Entries are added, never changed; the index above must say what ``_ENDS`` and ``_OPEN`` say."""
 
-Entries are added, never changed; the index above must say what ``_ENDS`` and ``_OPEN`` say.
-"""
+DESIGN = Design("the store of keys", 0x43484C4E, MIGRATIONS)
 
 _KEY_COLUMNS = tuple(field.name for field in fields(VirtualKey))
 _PROVIDER_KEY_COLUMNS = tuple(field.name for field in fields(ProviderKey))
@@ -66,9 +72,6 @@ _SELECT_PROVIDER_KEYS = f"""
 """
 _INSERT_PROVIDER_KEY = f"INSERT INTO provider_key ({_PROVIDER_KEY_LIST}) VALUES ({_PROVIDER_KEY_MARKS})"
 
-KEYS = Ours(0x43484C4E, "the store of keys", MIGRATIONS)
-"""``CHLN`` in the file's header."""
-
 _Row = tuple[str | int | bytes | None, ...]
 
 
@@ -79,7 +82,7 @@ def open_key_store(path: Path) -> "SqliteKeyStore":
         StoreCorrupt: the file is damaged, or is not ours.
         StoreError: it cannot be opened, or a newer release wrote it.
     """
-    return SqliteKeyStore(open_file(path, KEYS))
+    return SqliteKeyStore(open_database(path, DESIGN))
 
 
 def read_provider_key_names(path: Path) -> frozenset[str]:
@@ -90,7 +93,7 @@ def read_provider_key_names(path: Path) -> frozenset[str]:
         StoreError: it cannot be opened.
     """
     with (
-        told(path, KEYS),
+        told(path, DESIGN),
         closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=BUSY_SECONDS)) as connection,
     ):
         return frozenset(str(row[0]) for row in connection.execute("SELECT DISTINCT name FROM provider_key"))
@@ -99,12 +102,12 @@ def read_provider_key_names(path: Path) -> frozenset[str]:
 class SqliteKeyStore:
     """Keys in one file; all access runs on one thread, so the loop is never blocked."""
 
-    def __init__(self, file: StoreFile) -> None:
-        self._file = file
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     def close(self) -> None:
         """Finish what is under way and close the file."""
-        self._file.close()
+        self._database.close()
 
     async def keys(self) -> Sequence[VirtualKey]:
         """Return every virtual key."""
@@ -146,7 +149,7 @@ class SqliteKeyStore:
             for key in new:
                 _insert(connection, _INSERT_KEY, _key_row(key), taken=f"key {key.id} exists")
 
-        await self._file.write(write)
+        await self._database.write(write)
 
     async def claim_slot(self) -> int:
         """Return a meter slot that was never given out before."""
@@ -154,7 +157,7 @@ class SqliteKeyStore:
         def write(connection: sqlite3.Connection) -> int:
             return int(connection.execute("UPDATE slot SET last = last + 1 RETURNING last").fetchall()[0][0])
 
-        return await self._file.write(write)
+        return await self._database.write(write)
 
     async def provider_keys(self) -> Sequence[ProviderKey]:
         """Return the newest version of every provider key."""
@@ -162,7 +165,7 @@ class SqliteKeyStore:
         def read(connection: sqlite3.Connection) -> list[ProviderKey]:
             return [self._read_provider_key(row) for row in connection.execute(_SELECT_PROVIDER_KEYS)]
 
-        return await self._file.run(read)
+        return await self._database.run(read)
 
     async def store_provider_key(self, key: ProviderKey) -> None:
         """Store a version of a provider key; older ones go in the same transaction.
@@ -186,7 +189,7 @@ class SqliteKeyStore:
                 "DELETE FROM provider_key WHERE name = ? AND version < ?", (key.name, key.version)
             )
 
-        await self._file.write(write)
+        await self._database.write(write)
 
     async def remove_provider_key(self, name: ProviderKeyName) -> None:
         """Remove a provider key with all its versions."""
@@ -194,25 +197,27 @@ class SqliteKeyStore:
         def write(connection: sqlite3.Connection) -> None:
             connection.execute("DELETE FROM provider_key WHERE name = ?", (name,))
 
-        await self._file.write(write)
+        await self._database.write(write)
 
     async def _select(self, which: str, *values: str | int) -> list[VirtualKey]:
         def read(connection: sqlite3.Connection) -> list[VirtualKey]:
             return [self._read(row) for row in connection.execute(f"{_SELECT_KEYS} {which}", values)]
 
-        return await self._file.run(read)
+        return await self._database.run(read)
 
     def _read_provider_key(self, row: _Row) -> ProviderKey:
         try:
             return msgspec.convert(dict(zip(_PROVIDER_KEY_COLUMNS, row, strict=True)), ProviderKey)
         except ValueError as error:
-            raise self._file.corrupt(f"the row of provider key {row[0]!r} cannot be read: {error}") from error
+            raise self._database.corrupt(
+                f"the row of provider key {row[0]!r} cannot be read: {error}"
+            ) from error
 
     def _read(self, row: _Row) -> VirtualKey:
         try:
             return _key(row)
         except ValueError as error:
-            raise self._file.corrupt(f"the row of key {row[0]!r} cannot be read: {error}") from error
+            raise self._database.corrupt(f"the row of key {row[0]!r} cannot be read: {error}") from error
 
 
 def _insert(connection: sqlite3.Connection, statement: str, row: _Row, *, taken: str) -> None:

@@ -4,17 +4,18 @@ import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
-from chatelaine.adapters.sqlite.file import Ours, StoreFile, open_file
+from chatelaine.adapters.sqlite.database import Database, Design, Migrations, open_database
 from chatelaine.model.error import StoreConflict
 from chatelaine.model.notice import Delivery, DeliveryState, Notice, Parcel
 from chatelaine.model.words import Instant, ReceiverName
 
 _WAITING = "state IN ('pending', 'retrying')"
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (
+MIGRATIONS: Final[Migrations] = (
     (
         "CREATE TABLE notice (id TEXT PRIMARY KEY, thread TEXT NOT NULL, told TEXT NOT NULL) STRICT",
         """
@@ -28,10 +29,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX delivery_changed ON delivery (state, changed_at)",
     ),
 )
-"""As in the store of keys: entries are added, never changed."""
-
-NOTICES = Ours(0x43484C4F, "the outbox", MIGRATIONS)
-"""``CHLO`` in the file's header."""
+DESIGN: Final = Design("the outbox", 0x43484C4F, MIGRATIONS)
 
 _COLUMNS = tuple(field.name for field in fields(Delivery))
 """Columns are named as the fields they hold."""
@@ -68,18 +66,18 @@ def open_outbox(path: Path) -> "SqliteOutbox":
         StoreCorrupt: the file is damaged, or is not ours.
         StoreError: it cannot be opened, or a newer release wrote it.
     """
-    return SqliteOutbox(open_file(path, NOTICES))
+    return SqliteOutbox(open_database(path, DESIGN))
 
 
 class SqliteOutbox:
     """Notices in one file; what was added or marked is durable."""
 
-    def __init__(self, file: StoreFile) -> None:
-        self._file = file
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     def close(self) -> None:
         """Finish what is under way and close the file."""
-        self._file.close()
+        self._database.close()
 
     async def add(self, told: Iterable[tuple[Notice, Sequence[ReceiverName]]], at: Instant) -> int:
         """Add notices for receivers, all or nothing, and return how many deliveries are new."""
@@ -88,7 +86,7 @@ class SqliteOutbox:
         def write(connection: sqlite3.Connection) -> int:
             return sum(_insert(connection, notice, receiver, at) for notice, to in given for receiver in to)
 
-        return await self._file.write(write)
+        return await self._database.write(write)
 
     async def due(self, at: Instant, *, each: int) -> Sequence[Parcel]:
         """Return what is to be delivered now in the order it was added, at most ``each`` a receiver."""
@@ -102,7 +100,7 @@ class SqliteOutbox:
             found = connection.execute(statement).fetchone()[0]
             return None if found is None else Instant(found)
 
-        return await self._file.run(read)
+        return await self._database.run(read)
 
     async def mark(self, before: Delivery, after: Delivery) -> None:
         """Replace a delivery.
@@ -119,7 +117,7 @@ class SqliteOutbox:
                 raise StoreConflict(f"the delivery of {way} changed meanwhile", hint="look at it again")
             connection.execute(_UPDATE, (*_row(after), *which))
 
-        await self._file.write(write)
+        await self._database.write(write)
 
     async def held(self, state: DeliveryState, *, most: int) -> Sequence[Parcel]:
         """Return the deliveries in a state, those changed last first."""
@@ -133,9 +131,9 @@ class SqliteOutbox:
             try:
                 return {(ReceiverName(row[0]), DeliveryState(row[1])): int(row[2]) for row in rows}
             except ValueError as error:
-                raise self._file.corrupt(f"a delivery cannot be read: {error}") from error
+                raise self._database.corrupt(f"a delivery cannot be read: {error}") from error
 
-        return await self._file.run(read)
+        return await self._database.run(read)
 
     async def forget(self, before: Instant) -> int:
         """Remove what was sent or given up before an instant, and return how many deliveries went."""
@@ -148,7 +146,7 @@ class SqliteOutbox:
                 connection.execute("DELETE FROM notice WHERE id NOT IN (SELECT notice FROM delivery)")
             return gone
 
-        return await self._file.write(write)
+        return await self._database.write(write)
 
     async def _select(self, statement: str, *values: str | int) -> list[Parcel]:
         def read(connection: sqlite3.Connection) -> list[Parcel]:
@@ -157,19 +155,19 @@ class SqliteOutbox:
                 for row in connection.execute(statement, values)
             ]
 
-        return await self._file.run(read)
+        return await self._database.run(read)
 
     def _notice(self, row: _Row) -> Notice:
         try:
             return msgspec.json.decode(str(row[0]), type=Notice)
         except ValueError as error:
-            raise self._file.corrupt(f"the row of notice {row[1]!r} cannot be read: {error}") from error
+            raise self._database.corrupt(f"the row of notice {row[1]!r} cannot be read: {error}") from error
 
     def _delivery(self, row: _Row) -> Delivery:
         try:
             return msgspec.convert(dict(zip(_COLUMNS, row, strict=True)), Delivery)
         except ValueError as error:
-            raise self._file.corrupt(f"the delivery of {row[0]!r} cannot be read: {error}") from error
+            raise self._database.corrupt(f"the delivery of {row[0]!r} cannot be read: {error}") from error
 
 
 def _insert(connection: sqlite3.Connection, notice: Notice, receiver: ReceiverName, at: Instant) -> int:

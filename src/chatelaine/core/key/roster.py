@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from chatelaine.core.key.grant import CompiledGrant, allowance, compile_grant
-from chatelaine.core.key.known import KnownKids
 from chatelaine.core.key.lifecycle import usable
 from chatelaine.core.key.token import Peppers
 from chatelaine.model.exchange import Caller
@@ -67,7 +66,7 @@ def prepare(key: VirtualKey) -> RosterEntry:
 class Roster:
     """The table of keys, replaced whole or changed by pushes from the hub."""
 
-    __slots__ = ("_by_digest", "_digests", "_entries", "_known", "_peppers")
+    __slots__ = ("_by_digest", "_digests", "_entries", "_peppers")
 
     def __init__(self, peppers: Peppers) -> None:
         self._peppers = frozenset(peppers.digesters)
@@ -75,7 +74,6 @@ class Roster:
         self._digests = tuple(digester.digest for digester in (peppers.digesters[peppers.active], *older))
         self._entries: dict[KeyId, RosterEntry] = {}
         self._by_digest: dict[bytes, RosterEntry] = {}
-        self._known = KnownKids()
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -85,7 +83,6 @@ class Roster:
         entries = {key.id: prepare(key) for key in keys}
         before, self._entries = self._entries, entries
         self._by_digest = {entry.key.digest: entry for entry in entries.values()}
-        self._known = KnownKids(kid.encode("ascii") for kid in entries)
         return frozenset(
             kid
             for kid, entry in before.items()
@@ -103,7 +100,6 @@ class Roster:
                 if _ended(before, key):
                     ended.add(key.id)
             self._entries[key.id] = self._by_digest[key.digest] = entry
-            self._known.add(key.id.encode("ascii"))
         return frozenset(ended)
 
     def entry(self, kid: KeyId) -> RosterEntry | None:
@@ -121,10 +117,6 @@ class Roster:
             if entry is not None:
                 return entry
         return None
-
-    def knows(self, kid: bytes) -> int:
-        """Return 1 where a kid is that of a key, else 0, in the same time for every kid."""
-        return self._known.holds(kid)
 
 
 def _ended(before: RosterEntry, after: VirtualKey | None) -> bool:

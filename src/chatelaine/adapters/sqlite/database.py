@@ -1,4 +1,4 @@
-"""A SQLite file of ours: private, marked, migrated and checked on opening; a thread of its own after.
+"""One SQLite file of ours: claimed, migrated, WAL, a thread of its own, and its errors told in ours.
 
 Every write is one transaction and durable when it returns (``synchronous=FULL``).
 """
@@ -17,85 +17,126 @@ from chatelaine.model.error import StoreCorrupt, StoreError
 
 BUSY_SECONDS = 10
 
+Migrations = tuple[tuple[str, ...], ...]
+"""Each entry takes a file from the version that is its index to the next (``PRAGMA user_version``).
+Entries are added, never changed."""
+
 _T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
-class Ours:
-    """What marks a kind of file as ours, and how it came to its shape."""
+class Design:
+    """What a file of ours is for, and how it is laid out."""
 
+    what: str
+    """As in ``the store of keys``."""
     application: int
     """In the file's header (``PRAGMA application_id``): whose database it is."""
-    what: str
-    """What it is, in messages."""
-    migrations: tuple[tuple[str, ...], ...]
-    """Each takes the file from the version that is its index to the next (``PRAGMA user_version``)."""
+    migrations: Migrations
 
 
-def open_file(path: Path, ours: Ours) -> "StoreFile":
+class Database:
+    """One open file; all access runs on one thread, so the loop is never blocked."""
+
+    def __init__(self, connection: sqlite3.Connection, path: Path, design: Design) -> None:
+        self._connection = connection
+        self._path = path
+        self._design = design
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix=path.stem)
+
+    def close(self) -> None:
+        """Finish what is under way and close the file."""
+        self._thread.shutdown(wait=True)
+        self._connection.close()
+
+    async def write(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
+        """Run a write alone: all of it is kept, or nothing."""
+
+        def write(connection: sqlite3.Connection) -> _T:
+            with transaction(connection):
+                return work(connection)
+
+        return await self.run(write)
+
+    async def run(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
+        """Run something that reads."""
+
+        def run() -> _T:
+            with told(self._path, self._design):
+                return work(self._connection)
+
+        return await asyncio.get_running_loop().run_in_executor(self._thread, run)
+
+    def corrupt(self, what: str) -> StoreCorrupt:
+        """Return the error that this file is damaged."""
+        return corrupt(self._path, self._design, what)
+
+
+def open_database(path: Path, design: Design) -> Database:
     """Open a file, making or migrating it.
 
     Raises:
         StoreCorrupt: it is damaged, or is not ours.
         StoreError: it cannot be opened, or a newer release wrote it.
     """
-    with told(path, ours):
-        _make_private(path, ours)
+    with told(path, design):
+        _make_private(path, design)
         connection = sqlite3.connect(
             path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
         )
         try:
-            _prepare(connection, path, ours)
+            _prepare(connection, path, design)
         except BaseException:
             connection.close()
             raise
-    return StoreFile(connection, path, ours)
+    return Database(connection, path, design)
 
 
-def _make_private(path: Path, ours: Ours) -> None:
+def _make_private(path: Path, design: Design) -> None:
     """Make the file for its owner alone; SQLite gives the WAL beside it the same mode."""
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     except OSError as error:
         raise StoreError(
-            f"{ours.what} {path} cannot be opened: {error.strerror}",
+            f"{design.what} {path} cannot be opened: {error.strerror}",
             hint=f"storage.directory must be a directory that this user can write: {path.parent}",
         ) from error
 
 
-def _prepare(connection: sqlite3.Connection, path: Path, ours: Ours) -> None:
+def _prepare(connection: sqlite3.Connection, path: Path, design: Design) -> None:
     connection.execute("PRAGMA secure_delete = ON")
     connection.execute("PRAGMA synchronous = FULL")
     with transaction(connection):
-        _claim(connection, path, ours)
-        _migrate(connection, path, ours)
+        _claim(connection, path, design)
+        _migrate(connection, path, design)
     connection.execute("PRAGMA journal_mode = WAL")
     found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
     if found != "ok":
-        raise corrupt(path, ours, str(found))
+        raise corrupt(path, design, str(found))
 
 
-def _claim(connection: sqlite3.Connection, path: Path, ours: Ours) -> None:
+def _claim(connection: sqlite3.Connection, path: Path, design: Design) -> None:
     """Mark a new file as ours; refuse what another program wrote."""
     whose = connection.execute("PRAGMA application_id").fetchone()[0]
-    if whose == ours.application:
+    if whose == design.application:
         return
     if whose != 0 or connection.execute("SELECT COUNT(*) FROM sqlite_schema").fetchone()[0]:
         raise StoreCorrupt(
             f"{path} is a database of another program",
             hint="set storage.directory to a directory of Chatelaine's own",
         )
-    connection.execute(f"PRAGMA application_id = {ours.application}")
+    connection.execute(f"PRAGMA application_id = {design.application}")
 
 
-def _migrate(connection: sqlite3.Connection, path: Path, ours: Ours) -> None:
-    version, newest = connection.execute("PRAGMA user_version").fetchone()[0], len(ours.migrations)
+def _migrate(connection: sqlite3.Connection, path: Path, design: Design) -> None:
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    newest = len(design.migrations)
     if version > newest:
         raise StoreError(
             f"{path} was written by a newer release (schema {version}, this one knows {newest})",
             hint="run that release, or restore the copy made before it was installed",
         )
-    for statements in ours.migrations[version:]:
+    for statements in design.migrations[version:]:
         for statement in statements:
             connection.execute(statement)
     connection.execute(f"PRAGMA user_version = {newest}")
@@ -114,63 +155,26 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
         raise
 
 
-def corrupt(path: Path, ours: Ours, what: str) -> StoreCorrupt:
-    """Return the error of a damaged file."""
+def corrupt(path: Path, design: Design, what: str) -> StoreCorrupt:
+    """Return the error that a file is damaged."""
     return StoreCorrupt(
-        f"{ours.what} {path} is damaged: {what}",
+        f"{design.what} {path} is damaged: {what}",
         hint=f"stop Chatelaine, move {path} (with -wal and -shm) aside and restore the last copy of it",
     )
 
 
 @contextmanager
-def told(path: Path, ours: Ours) -> Iterator[None]:
+def told(path: Path, design: Design) -> Iterator[None]:
     """Tell SQLite's errors in ours."""
     try:
         yield
     except sqlite3.OperationalError as error:
         raise StoreError(
-            f"{ours.what} {path} cannot be used: {error}",
+            f"{design.what} {path} cannot be used: {error}",
             hint="look at the space and permissions of its directory, and for another process that holds it",
         ) from error
     except sqlite3.DatabaseError as error:
         # The class itself is SQLITE_CORRUPT or SQLITE_NOTADB; its children are other things.
         if type(error) is not sqlite3.DatabaseError:
             raise
-        raise corrupt(path, ours, str(error)) from error
-
-
-class StoreFile:
-    """An open file; all access runs on one thread, so the loop is never blocked."""
-
-    def __init__(self, connection: sqlite3.Connection, path: Path, ours: Ours) -> None:
-        self._connection = connection
-        self._path = path
-        self._ours = ours
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix=path.stem)
-
-    def close(self) -> None:
-        """Finish what is under way and close the file."""
-        self._thread.shutdown(wait=True)
-        self._connection.close()
-
-    def corrupt(self, what: str) -> StoreCorrupt:
-        """Return the error of a row that cannot be read."""
-        return corrupt(self._path, self._ours, what)
-
-    async def write(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
-        """Do work in a transaction of its own."""
-
-        def alone(connection: sqlite3.Connection) -> _T:
-            with transaction(connection):
-                return work(connection)
-
-        return await self.run(alone)
-
-    async def run(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
-        """Do work that reads."""
-
-        def run() -> _T:
-            with told(self._path, self._ours):
-                return work(self._connection)
-
-        return await asyncio.get_running_loop().run_in_executor(self._thread, run)
+        raise corrupt(path, design, str(error)) from error

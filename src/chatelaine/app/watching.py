@@ -1,0 +1,128 @@
+"""The watch over live journals: read in order of time, judged, answered, and how far it came is kept.
+
+What was found is answered before the reading is kept. A hub that dies between the two reads again
+and finds the same, under the same ids, so that answering twice changes nothing.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from chatelaine.adapters.journal import Tail
+from chatelaine.core.detection.merge import Merger, Placed
+from chatelaine.model.detection import Finding
+from chatelaine.model.error import JournalError
+from chatelaine.model.watch import Cursor
+from chatelaine.model.words import SECOND, Instant
+from chatelaine.ports import Clock, WatchStore
+from chatelaine.services.detection import Watch
+
+log = logging.getLogger("chatelaine.watch")
+
+_HOLD = SECOND // 20
+"""Nanoseconds an event is held back, so that an earlier one of another worker comes before it."""
+_LOOK = 0.02
+"""Seconds between looks at journals in which nothing new stood."""
+_AT_ONCE = 2_000
+"""Events of a worker that are read at once, and held at most before the next are."""
+_SLICE = 200
+"""Events that are judged before the hub's other work has its turn."""
+_KEEP_EVERY = 30 * SECOND
+_KEEP_SHARE = 20
+"""State is kept after so many times what keeping it took the last time, at the earliest."""
+
+
+@dataclass(slots=True)
+class Standing:
+    """How the watch stands, for operators."""
+
+    seen: int = 0
+    """Events judged since the hub started."""
+    behind: float = 0.0
+    """Seconds from an event until it was judged, the last time."""
+    faults: int = 0
+
+
+class Watching:
+    """The life of the watch inside the hub."""
+
+    def __init__(
+        self, directory: Path, watch: Watch, store: WatchStore, clock: Clock, answer: "Answer"
+    ) -> None:
+        self._directory = directory
+        self._watch = watch
+        self._store = store
+        self._clock = clock
+        self._answer = answer
+        self._kept_at = clock.elapsed()
+        self._pause = _KEEP_EVERY
+        self._unkept = 0
+        self._answered = True
+        """Whether all that was found is answered: only then do state and cursor belong together."""
+        self.standing = Standing()
+
+    async def run(self) -> None:
+        """Watch until cancelled; how far it came is kept at the end as well.
+
+        Raises:
+            StoreError: what was kept cannot be read, or no more can be kept.
+        """
+        pieces, cursor = await self._store.kept()
+        self._watch.restore(pieces)
+        tail = Tail(self._directory, cursor.positions, self._note_fault)
+        merger = Merger(cursor.positions)
+        try:
+            while True:
+                await self._turn(tail, merger)
+        finally:
+            if self._answered:
+                await self._keep(merger)
+
+    async def _turn(self, tail: Tail, merger: Merger) -> None:
+        if merger.waiting < _AT_ONCE:
+            for worker, position, event in await asyncio.to_thread(tail.poll_placed, _AT_ONCE):
+                merger.add(Placed(worker, position, event))
+        judged = await self._judge(merger)
+        now = self._clock.elapsed()
+        if self._unkept and now - self._kept_at > self._pause:
+            await self._keep(merger)
+        if not judged:
+            await asyncio.sleep(_LOOK)
+
+    async def _judge(self, merger: Merger) -> int:
+        judged = 0
+        found: list[Finding] = []
+        for event in merger.release(Instant(self._clock.now() - _HOLD)):
+            self._answered = False
+            found += self._watch.take(event)
+            judged += 1
+            self.standing.seen += 1
+            self.standing.behind = (self._clock.now() - event.at) / SECOND
+            if found or judged % _SLICE == 0:
+                await self._tell(found)
+                found = []
+        self._answered = True
+        self._unkept += judged
+        return judged
+
+    async def _tell(self, found: Sequence[Finding]) -> None:
+        if found:
+            await self._answer(found)
+        self._answered = True
+        await asyncio.sleep(0)
+
+    async def _keep(self, merger: Merger) -> None:
+        begun = self._clock.elapsed()
+        await self._store.keep(self._watch.changed(), Cursor(merger.positions))
+        self._kept_at, self._unkept = self._clock.elapsed(), 0
+        self._pause = max(_KEEP_EVERY, _KEEP_SHARE * (self._kept_at - begun))
+
+    def _note_fault(self, fault: JournalError) -> None:
+        self.standing.faults += 1
+        log.warning("a journal is damaged; the watch goes on behind it", extra={"fault": str(fault)})
+
+
+Answer = Callable[[Sequence[Finding]], Awaitable[None]]
+"""Takes what was found; it returns when that is durable."""

@@ -1,0 +1,1 @@
+"""Verbs of the detection room: events become sightings, sightings findings, findings alerts."""

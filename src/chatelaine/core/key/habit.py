@@ -1,0 +1,265 @@
+"""A key's habit: what it normally shows, aged by days, in a few kilobytes.
+
+Values are held as 32-bit marks in one sorted array, so that a look-up is a bisection and those of one
+dimension stand together. A weight is a count that halves every fourteen days. A client context that a
+settled key never had is on probation for a day: nothing it shows is taken for the owner's before that, or
+a thief's second request would look like habit.
+"""
+
+from array import array
+from bisect import bisect_left
+from math import exp, log1p, sqrt
+from typing import Final
+
+from chatelaine.core.context import first_mark, mark
+from chatelaine.model.detection import Dimension, Measure, Phase, Sighting
+from chatelaine.model.words import NEVER, SECOND, Instant
+
+DAY: Final = 86_400 * SECOND
+HOUR: Final = 3_600 * SECOND
+_HALF_LIFE_DAYS: Final = 14
+_MOST_VALUES: Final = 32
+"""Values of one dimension; the lightest gives way to a new one."""
+_SETTLED_DAYS: Final = 3
+_SETTLED_SEEN: Final = 50
+_DIMENSION_SPAN: Final = 1 << 27
+_MEASURES: Final = tuple(Measure)
+PROBATION: Final = DAY
+"""Nanoseconds from a context's first sighting until what it shows is learnt."""
+_MOST_ON_PROBATION: Final = 32
+_STEP: Final = 0.02
+"""How much one more observation moves a mean once there are many."""
+
+Dumped = tuple[bytes, bytes, bytes, bytes, tuple[int, ...], dict[int, int]]
+
+
+class Habit:
+    """What one key normally shows; it learns until it is frozen."""
+
+    __slots__ = (
+        "_cost_today",
+        "_days",
+        "_hour",
+        "_marks",
+        "_measures",
+        "_probation",
+        "_requests_this_hour",
+        "_weights",
+        "active_days",
+        "first_at",
+        "frozen",
+        "last_at",
+        "seen",
+    )
+
+    def __init__(self) -> None:
+        self._marks = array("I")
+        self._weights = array("f")
+        self._days = array("H")
+        self._measures = array("d", bytes(8 * 3 * len(_MEASURES)))
+        self._probation: dict[int, int] = {}
+        """Marks of contexts that are not learnt yet, and when each was first seen."""
+        self._hour = 0
+        self._requests_this_hour = 0
+        self._cost_today = 0
+        self.first_at = self.last_at = NEVER
+        self.seen = 0
+        self.active_days = 0
+        self.frozen = False
+        """Whether it learns nothing: an incident on the key is open (principle 5)."""
+
+    # What detections ask.
+
+    @property
+    def settled(self) -> bool:
+        """Whether the key was used enough for what is new to mean something."""
+        return self.seen >= _SETTLED_SEEN and self.active_days >= _SETTLED_DAYS
+
+    def weight(self, dimension: Dimension, value: str) -> float:
+        """Return how often a value was seen, older sightings counting less; 0 where never."""
+        wanted = mark(dimension, value)
+        return self._aged(bisect_left(self._marks, wanted)) if self._holds(wanted) else 0.0
+
+    def share(self, dimension: Dimension, value: str) -> float:
+        """Return the share of a value among all of its dimension: 0 where it was never seen."""
+        weight = self.weight(dimension, value)
+        return weight / self.total(dimension) if weight else 0.0
+
+    def total(self, dimension: Dimension) -> float:
+        """Return the weight of all values of a dimension."""
+        return sum(self._aged(at) for at in self._range(dimension))
+
+    def count(self, dimension: Dimension) -> int:
+        """Return how many values of a dimension are held."""
+        return len(self._range(dimension))
+
+    def mean(self, measure: Measure) -> float:
+        """Return the geometric mean of a measure; 0 where nothing was measured."""
+        at = 3 * _MEASURES.index(measure)
+        return exp(self._measures[at + 1]) - 1 if self._measures[at] else 0.0
+
+    def high(self, measure: Measure, deviations: float = 3.0) -> float:
+        """Return what a measure rarely exceeds: its mean and so many deviations, on a logarithmic scale."""
+        at = 3 * _MEASURES.index(measure)
+        if not self._measures[at]:
+            return 0.0
+        return exp(self._measures[at + 1] + deviations * sqrt(self._measures[at + 2])) - 1
+
+    def measured(self, measure: Measure) -> int:
+        """Return how many times a measure was taken."""
+        return int(self._measures[3 * _MEASURES.index(measure)])
+
+    def idle_days(self, now: Instant) -> float:
+        """Return days since the key was last seen; 0 where it never was."""
+        return (now - self.last_at) / DAY if self.last_at else 0.0
+
+    def marks(self, dimension: Dimension) -> tuple[int, ...]:
+        """Return the marks of a dimension's values, as they are pushed to the gate."""
+        return tuple(self._marks[at] for at in self._range(dimension))
+
+    # Learning.
+
+    def learn(self, sighting: Sighting) -> None:
+        """Take a sighting for the owner's own; nothing is learnt while frozen, or from what was refused."""
+        if self.frozen or sighting.phase is Phase.ADMIN or not self._trusts(sighting):
+            return
+        if sighting.phase is not Phase.ENDED:
+            self._begin(sighting.at)
+            for dimension, value in values(sighting):
+                self._add(mark(dimension, value))
+        if sighting.phase is not Phase.OPENED:
+            self._measure_end(sighting)
+
+    def _trusts(self, sighting: Sighting) -> bool:
+        context = mark(Dimension.CONTEXT, sighting.context)
+        if not self.settled or not sighting.context or self._holds(context):
+            return True
+        first_at = self._probation.setdefault(context, sighting.at)
+        if sighting.at - first_at >= PROBATION:
+            del self._probation[context]
+            return True
+        if len(self._probation) > _MOST_ON_PROBATION:
+            del self._probation[next(iter(self._probation))]
+        return False
+
+    def forget(self, context: str) -> None:
+        """Begin the probation of a context anew: an alert spoke of it."""
+        self._probation.pop(mark(Dimension.CONTEXT, context), None)
+
+    def _begin(self, at: Instant) -> None:
+        if not self.first_at:
+            self.first_at = at
+            self.active_days = 1
+        elif at // DAY != self.last_at // DAY:
+            self.active_days += 1
+            self._measure(Measure.COST_A_DAY, self._cost_today)
+            self._cost_today = 0
+        hour = at // HOUR
+        if hour != self._hour:
+            if self._requests_this_hour:
+                self._measure(Measure.REQUESTS_AN_HOUR, self._requests_this_hour)
+            self._hour, self._requests_this_hour = hour, 0
+        self._requests_this_hour += 1
+        self.last_at = max(at, self.last_at)
+        self.seen += 1
+
+    def _measure_end(self, sighting: Sighting) -> None:
+        self._cost_today += sighting.cost
+        if sighting.input_tokens:
+            self._measure(Measure.INPUT_TOKENS, sighting.input_tokens)
+        if sighting.output_tokens:
+            self._measure(Measure.OUTPUT_TOKENS, sighting.output_tokens)
+        if sighting.cost:
+            self._measure(Measure.COST, sighting.cost)
+
+    def _measure(self, measure: Measure, value: float) -> None:
+        at, held = 3 * _MEASURES.index(measure), self._measures
+        step = max(1 / (held[at] + 1), _STEP)
+        apart = log1p(value) - held[at + 1]
+        held[at] += 1
+        held[at + 1] += step * apart
+        held[at + 2] = (1 - step) * (held[at + 2] + step * apart * apart)
+
+    def _add(self, wanted: int) -> None:
+        marks, at = self._marks, bisect_left(self._marks, wanted)
+        today = self.last_at // DAY
+        if at < len(marks) and marks[at] == wanted:
+            self._weights[at] = self._aged(at) + 1
+            self._days[at] = today
+            return
+        marks.insert(at, wanted)
+        self._weights.insert(at, 1.0)
+        self._days.insert(at, today)
+        base = wanted & ~(_DIMENSION_SPAN - 1)
+        begin, end = bisect_left(marks, base), bisect_left(marks, base + _DIMENSION_SPAN)
+        if end - begin > _MOST_VALUES:
+            lightest = min((place for place in range(begin, end) if place != at), key=self._aged)
+            for held in (marks, self._weights, self._days):
+                del held[lightest]
+
+    def _holds(self, wanted: int) -> bool:
+        at = bisect_left(self._marks, wanted)
+        return at < len(self._marks) and self._marks[at] == wanted
+
+    def _aged(self, at: int) -> float:
+        days = max(self.last_at // DAY - self._days[at], 0)
+        weight: float = self._weights[at]
+        return weight * 0.5 ** (days / _HALF_LIFE_DAYS) if days else weight
+
+    def _range(self, dimension: Dimension) -> range:
+        base = first_mark(dimension)
+        return range(bisect_left(self._marks, base), bisect_left(self._marks, base + _DIMENSION_SPAN))
+
+    # Keeping.
+
+    def dump(self) -> Dumped:
+        """Return all of it in builtins, for the hub's disk."""
+        numbers = (
+            *(self._hour, self._requests_this_hour, self._cost_today, self.first_at, self.last_at),
+            *(self.seen, self.active_days, int(self.frozen)),
+        )
+        held = (self._marks, self._weights, self._days, self._measures)
+        marks, weights, days, measures = (part.tobytes() for part in held)
+        return marks, weights, days, measures, numbers, dict(self._probation)
+
+    def restore(self, dumped: Dumped) -> None:
+        """Take over what was dumped."""
+        marks, weights, days, measures, numbers, probation = dumped
+        self._marks, self._weights = array("I", bytes(marks)), array("f", bytes(weights))
+        self._days, self._measures = array("H", bytes(days)), array("d", bytes(measures))
+        self._probation = dict(probation)
+        self._hour, self._requests_this_hour, self._cost_today = numbers[:3]
+        self.first_at, self.last_at = Instant(numbers[3]), Instant(numbers[4])
+        self.seen, self.active_days, self.frozen = numbers[5], numbers[6], bool(numbers[7])
+
+
+def load(dumped: Dumped) -> Habit:
+    """Return the habit that was dumped."""
+    habit = Habit()
+    habit.restore(dumped)
+    return habit
+
+
+def values(sighting: Sighting) -> tuple[tuple[Dimension, str], ...]:
+    """Return what a sighting shows in every dimension; a dimension of which nothing is known is left out."""
+    shown = (
+        (Dimension.PREFIX, sighting.prefix),
+        (Dimension.ASN, str(sighting.asn) if sighting.asn else ""),
+        (Dimension.COUNTRY, sighting.country),
+        (Dimension.NETWORK_CLASS, str(int(sighting.network))),
+        (Dimension.CONTEXT, sighting.context),
+        (Dimension.JA4, sighting.ja4),
+        (Dimension.HEADERS, sighting.header_hash),
+        (Dimension.AGENT, sighting.agent_family),
+        (Dimension.MODEL, sighting.model),
+        (Dimension.OPERATION, sighting.operation.value),
+        (Dimension.API_VERSION, sighting.api_version),
+        (Dimension.HOUR, f"{sighting.at // HOUR % 24:02}"),
+        (Dimension.CAP, str(sighting.cap) if sighting.cap is not None else "none"),
+        (Dimension.SYSTEM, sighting.system_hash),
+        (Dimension.STREAM, "yes" if sighting.stream else "no"),
+        (Dimension.TOOLS, "yes" if sighting.tools else "no"),
+        (Dimension.END_USER, "yes" if sighting.end_user else "no"),
+    )
+    modalities = tuple((Dimension.MODALITY, modality.value) for modality in sighting.modalities)
+    return tuple(pair for pair in shown if pair[1]) + modalities

@@ -1,0 +1,38 @@
+"""Nouns of the watch: how far the journals were read, and what is kept of the state of detections."""
+
+from enum import StrEnum
+
+from msgspec import Struct
+
+from chatelaine.model.journal import Position
+from chatelaine.model.words import WorkerNumber
+
+
+class PieceKind(StrEnum):
+    """What a piece of state is of."""
+
+    HABIT = "habit"
+    """A key's habit, by its id."""
+    OPEN = "open"
+    """Openings that wait for their ends."""
+    MEMORY = "memory"
+    """What a detection remembers, by its id."""
+    LINKS = "links"
+    EVIDENCE = "evidence"
+    COMBINED = "combined"
+    PAST = "past"
+    """A key's last thirty days by client context, by its id."""
+
+
+class Piece(Struct, frozen=True, gc=False):
+    """A piece of the state of detections, encoded."""
+
+    kind: PieceKind
+    name: str
+    value: bytes
+
+
+class Cursor(Struct, frozen=True):
+    """How far every journal was read: what is behind these positions was seen."""
+
+    positions: dict[WorkerNumber, Position] = {}
