@@ -4,7 +4,7 @@ Adapters implement these; drivers take them as arguments; ``app/wire.py`` introd
 What the gate calls for each request is synchronous and must not block: it runs on the loop.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from chatelaine.model.capture import Part
@@ -14,6 +14,7 @@ from chatelaine.model.exchange import Caller, Network, ReplyHead, Reservation, U
 from chatelaine.model.incident import Batch, Incident, IncidentState
 from chatelaine.model.key import ProviderKey, VirtualKey
 from chatelaine.model.limit import Allowance, Charge, Shortfall
+from chatelaine.model.notice import Delivery, DeliveryState, Notice, Parcel, Reception
 from chatelaine.model.playbook import Action, ActionState, Restraint
 from chatelaine.model.watch import Cursor, Piece
 from chatelaine.model.words import (
@@ -26,6 +27,7 @@ from chatelaine.model.words import (
     Instant,
     KeyId,
     ProviderKeyName,
+    ReceiverName,
     UpstreamName,
 )
 
@@ -387,4 +389,59 @@ class IncidentStore(Protocol):
         self, *, incident: IncidentId | None = None, states: Iterable[ActionState] = ()
     ) -> Sequence[Action]:
         """Return the actions of an incident (None: of all) in these states (none: in any), as planned."""
+        ...
+
+
+class Outbox(Protocol):
+    """Holds notices until their receivers have them; what was added outlives a kill of the process.
+
+    A notice's id and a receiver's name make a delivery, and there is one of each, so whoever is not sure
+    that a notice was added adds it again.
+    """
+
+    async def add(self, told: Iterable[tuple[Notice, Sequence[ReceiverName]]], at: Instant) -> int:
+        """Add notices for receivers, all or nothing, and return how many deliveries are new.
+
+        A delivery that is there stays as it stands.
+        """
+        ...
+
+    async def due(self, at: Instant, *, each: int) -> Sequence[Parcel]:
+        """Return what is to be delivered now in the order it was added, at most ``each`` a receiver.
+
+        Of one thread and receiver only the first that waits is returned, and nothing while that waits
+        for its next attempt: no notice overtakes an earlier one of its incident.
+        """
+        ...
+
+    async def next_at(self) -> Instant | None:
+        """Return when the next delivery is due, or None where none waits."""
+        ...
+
+    async def mark(self, before: Delivery, after: Delivery) -> None:
+        """Replace a delivery.
+
+        Raises:
+            StoreConflict: it is no longer as ``before`` says.
+        """
+        ...
+
+    async def held(self, state: DeliveryState, *, most: int) -> Sequence[Parcel]:
+        """Return the deliveries in a state, those changed last first."""
+        ...
+
+    async def counts(self) -> Mapping[tuple[ReceiverName, DeliveryState], int]:
+        """Return how many deliveries there are by receiver and state."""
+        ...
+
+    async def forget(self, before: Instant) -> int:
+        """Remove what was sent or given up before an instant, and return how many deliveries went."""
+        ...
+
+
+class Receiver(Protocol):
+    """Whoever is to be told: a program, a chat, a pager, a mailbox, a log."""
+
+    async def deliver(self, notice: Notice, at: Instant) -> Reception:
+        """Try once to hand a notice over, within a bounded time, and return how that ended."""
         ...

@@ -36,7 +36,8 @@ def test_settings_that_are_shown_have_no_fault(page: Path, text: str, tmp_path: 
     path = tmp_path / "chatelaine.yaml"
     path.write_text(text, encoding="utf-8")
     settings = load(path, {}, {}, frozenset(map(str, providers())))
-    assert settings.upstreams or settings.prices.file, "a snippet shows where requests go, or what they cost"
+    shown = settings.upstreams or settings.prices.file or settings.notify
+    assert shown, "a snippet shows where requests go, what they cost, or who is told"
 
 
 @pytest.mark.parametrize(("page", "text"), PRICES, ids=lambda given: getattr(given, "stem", ""))

@@ -24,6 +24,7 @@ def label_values(settings: Settings) -> dict[str, frozenset[str]]:
         "provider": frozenset(str(card.id) for card in cards),
         "route": frozenset(route.path for card in cards for route in card.routes),
         "upstream": frozenset(str(upstream.name) for upstream in settings.upstreams),
+        "sink": frozenset(str(receiver.name) for receiver in settings.notify),
         "model": frozenset(row.model.rstrip("*") for row in load_prices(settings.prices.file).rows),
         "version": frozenset({__version__}),
     }

@@ -5,6 +5,7 @@ from datetime import timedelta
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from urllib.parse import urlsplit
 
+from chatelaine.app.settings_notify import check_receiver
 from chatelaine.model.settings import CaptureSettings, ContainmentSettings, Settings, UpstreamSettings
 
 Told = tuple[str, str, str]
@@ -21,8 +22,12 @@ def check(settings: Settings, providers: frozenset[str]) -> Iterator[Told]:
     yield from _check_ports(settings)
     yield from _check_twice("upstreams", "name", [upstream.name for upstream in settings.upstreams])
     yield from _check_twice("keys.peppers", "id", [pepper.id for pepper in settings.keys.peppers])
+    yield from _check_twice("notify", "name", [receiver.name for receiver in settings.notify])
     yield from _check_capture(settings.capture)
     yield from _check_containment(settings.containment)
+    for place, receiver in enumerate(settings.notify):
+        for name, message, hint in check_receiver(receiver):
+            yield f"notify.{place}.{name}", message, hint
     for place, upstream in enumerate(settings.upstreams):
         yield from _check_upstream(f"upstreams.{place}", upstream, providers)
 

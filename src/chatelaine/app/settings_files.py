@@ -11,10 +11,12 @@ from chatelaine.adapters.geo import open_table
 from chatelaine.adapters.prices import load_prices
 from chatelaine.adapters.secret import read_secret
 from chatelaine.adapters.tls import client_context, server_context
+from chatelaine.app.notices import receiver
 from chatelaine.app.settings import bracketed, where_set
 from chatelaine.app.settings_checks import Told
 from chatelaine.app.wire import read_settings
 from chatelaine.model.error import Fault, SecretUnreadable, SettingsError, TableError
+from chatelaine.model.notice import Origin
 from chatelaine.model.settings import AddressSettings, Secret, Settings, TlsSettings
 
 _LOOKED_AT = ("env:", "file:")
@@ -75,6 +77,12 @@ def _look_at_files(settings: Settings) -> Iterator[Told]:
                 client_context(upstream.ca_file)
             except SettingsError as error:
                 yield from _told(f"upstreams.{place}.ca_file", error)
+    for place, one in enumerate(settings.notify):
+        if one.ca_file is not None:
+            try:
+                client_context(one.ca_file)
+            except SettingsError as error:
+                yield from _told(f"notify.{place}.ca_file", error)
 
 
 def _look_at_pair(tls: TlsSettings) -> Iterator[Told]:
@@ -110,6 +118,21 @@ def _look_at_secrets(settings: Settings) -> Iterator[Told]:
                 read_secret(secret)
             except SecretUnreadable as fault:
                 yield dotted, fault.message, fault.hint
+    yield from _look_at_receivers(settings)
+
+
+def _look_at_receivers(settings: Settings) -> Iterator[Told]:
+    """Build the receivers: a signing secret or a URL that is none is told before a notice needs it."""
+    for place, one in enumerate(settings.notify):
+        secrets = [secret for secret in (one.secret, *one.former_secrets) if secret is not None]
+        if all(secret.source.startswith(_LOOKED_AT) for secret in secrets):
+            try:
+                receiver(one, Origin("", ""))
+            except SecretUnreadable as fault:
+                yield f"notify.{place}.secret", fault.message, fault.hint
+            except SettingsError:
+                # Its file of authorities is told of by the look at files.
+                continue
 
 
 def _told(dotted: str, error: SettingsError) -> Iterator[Told]:

@@ -63,6 +63,11 @@ class Places:
         return self.root / "restraints.json"
 
     @property
+    def notices(self) -> Path:
+        """The outbox of notices."""
+        return self.root / "notices.db"
+
+    @property
     def socket(self) -> Path:
         """The hub's socket; by way of a descriptor where its path is longer than an address may be."""
         path = self.root / HUB_SOCKET

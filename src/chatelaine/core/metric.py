@@ -62,7 +62,7 @@ class Metric:
     scale: float = 1.0
 
 
-CONFIGURED = frozenset({"provider", "route", "upstream", "model", "version"})
+CONFIGURED = frozenset({"provider", "route", "upstream", "model", "sink", "version"})
 """Labels whose values come from the cards and the settings when a process starts."""
 
 LABELS: Mapping[str, frozenset[str]] = {
@@ -72,7 +72,7 @@ LABELS: Mapping[str, frozenset[str]] = {
     "direction": frozenset({"input", "output", "cached", "cache_write", "audio_input", "audio_output"}),
     "class": frozenset({"connect", "timeout", "broken", "refused", "tls", "address", "4xx", "429", "5xx"}),
     "state": frozenset(KeyState),
-    "result": frozenset({"ok", "refused"}),
+    "result": frozenset({"ok", "refused", "retried", "dead"}),
     "process": frozenset({"hub", "gate"}),
     "standing": frozenset({"ready", "starting", "draining", "missing"}),
     "kind": frozenset({"opened", "ended", "interrupted", "refused", "key", "admin"}),
@@ -104,6 +104,7 @@ JOURNAL_GROUP = "journal_group_duration_seconds"
 JOURNAL_FAILURES = "journal_failures_total"
 CAPTURES = "captures_total"
 CAPTURES_LOST = "captures_lost_total"
+SINK_DELIVERIES = "sink_deliveries_total"
 RELOADS = "config_reloads_total"
 RELOAD_FAILURES = "config_reload_failures_total"
 WORKERS = "workers"
@@ -173,6 +174,9 @@ METRICS: Mapping[str, Metric] = {
         _counter(
             CAPTURES_LOST,
             "Times that content to be captured was lost: no room in memory, or the disk did not take it.",
+        ),
+        _counter(
+            SINK_DELIVERIES, "Attempts to deliver a notice, by receiver and how they ended.", "sink", "result"
         ),
         _counter(RELOADS, "Reloads of settings and address files by result.", "result"),
         _counter(RELOAD_FAILURES, "Reloads of settings and address files that were refused."),

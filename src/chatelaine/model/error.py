@@ -21,6 +21,8 @@
     ├── MeterError           the meter's file cannot be used
     ├── CaptureError         captured content cannot be read → CaptureUnknown, CaptureDamaged
     ├── CardError            shelf items cannot be used (all faults at once)
+    ├── ReceiverUnknown      the settings name no such receiver of notices
+    ├── NoticeUnknown        no delivery of this notice can be tried again
     ├── HubUnreachable       the hub does not answer
     └── ProcessFailed        a process of ours would not stay up
 
@@ -245,6 +247,18 @@ class CardError(ChatelaineError):
     def __init__(self, faults: Sequence[Fault]) -> None:
         self.faults = tuple(faults)
         super().__init__("\n".join(_line(fault) for fault in self.faults))
+
+
+class ReceiverUnknown(ChatelaineError):
+    """The settings name no such receiver of notices."""
+
+    reason: ClassVar[str] = "receiver_unknown"
+
+
+class NoticeUnknown(ChatelaineError):
+    """No delivery of this notice can be tried again."""
+
+    reason: ClassVar[str] = "notice_unknown"
 
 
 class HubUnreachable(ChatelaineError):

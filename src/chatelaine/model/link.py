@@ -247,6 +247,8 @@ class Act(StrEnum):
 
     SHOW_CAPTURE = "capture.show"
     PURGE_CAPTURE = "capture.purge"
+    TEST_RECEIVER = "notify.test"
+    RETRY_NOTICE = "notify.retry"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,8 +6,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
+from chatelaine.model.notice import ReceiverKind
 from chatelaine.model.playbook import UnknownClient
-from chatelaine.model.words import KeyId, PepperId, ProviderId, UpstreamName
+from chatelaine.model.words import KeyId, PepperId, ProviderId, ReceiverName, UpstreamName
 
 Port = Annotated[int, "port"]
 """A TCP port."""
@@ -49,6 +50,32 @@ class SafetyIdentifier(StrEnum):
     CLIENT = "client"
     """Each client context of a key."""
     KEY = "key"
+
+
+class LeastSeverity(StrEnum):
+    """From which severity on a receiver is told; the values are those of ``detection.Severity``."""
+
+    INFO = "info"
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+    CRITICAL = "critical"
+
+
+class Carriage(StrEnum):
+    """How mail and syslog travel."""
+
+    TLS = "tls"
+    STARTTLS = "starttls"
+    TCP = "tcp"
+    UDP = "udp"
+
+
+class SyslogFormat(StrEnum):
+    """What a syslog message holds."""
+
+    JSON = "json"
+    CEF = "cef"
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,6 +336,48 @@ class PriceSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NotifySettings:
+    """One receiver of notices; docs/how-to/notify.md says what each kind needs."""
+
+    name: ReceiverName
+    """Names the receiver in commands and metrics."""
+    kind: ReceiverKind
+    """What it is."""
+    url: Url | None = None
+    """Where webhook, Splunk and Elastic are; PagerDuty's is known; Slack's is its secret."""
+    secret: Secret | None = None
+    """What signs (webhook), Slack's URL, a routing key (PagerDuty), token (Splunk), API key, or password."""
+    former_secrets: tuple[Secret, ...] = ()
+    """A webhook's secrets before this one: they sign as well, until its programs know the new one."""
+    host: Host | None = None
+    """The mail server, or the syslog server."""
+    port: Port | None = None
+    """Its port; without one: 587, 465 or 25 for mail, 6514, 601 or 514 for syslog."""
+    carriage: Carriage | None = None
+    """How mail travels (without one, starttls), or syslog (without one, tls)."""
+    plain: bool = False
+    """True lets notices leave this machine unencrypted."""
+    user: str | None = None
+    """Whom the mail server knows us as; its password is the secret."""
+    sender: str | None = None
+    """The address that mails come from."""
+    recipients: tuple[str, ...] = ()
+    """The addresses that mails go to."""
+    format: SyslogFormat | None = None
+    """What a syslog message holds; without one, json."""
+    index: str | None = None
+    """Splunk's index, or Elastic's data stream or index."""
+    ca_file: Path | None = None
+    """A PEM file of the authorities that may sign its certificate, in place of the system's."""
+    min_severity: LeastSeverity = LeastSeverity.INFO
+    """Notices of less are not sent to it."""
+    owners: tuple[str, ...] = ()
+    """It is told of these owners' keys alone; empty: of everything."""
+    patience: timedelta = timedelta(seconds=10)
+    """How long one attempt may take."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Everything that can be set, in one frozen tree."""
 
@@ -322,3 +391,4 @@ class Settings:
     capture: CaptureSettings = CaptureSettings()
     containment: ContainmentSettings = ContainmentSettings()
     upstreams: tuple[UpstreamSettings, ...] = ()
+    notify: tuple[NotifySettings, ...] = ()

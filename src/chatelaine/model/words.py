@@ -59,6 +59,12 @@ IncidentId = NewType("IncidentId", str)
 ActionId = NewType("ActionId", str)
 """One action of a playbook: ``act_`` and twelve base62 digits."""
 
+NoticeId = NewType("NoticeId", str)
+"""One notice: ``msg_`` and 24 hexadecimal digits of the hash of what it tells of."""
+
+ReceiverName = NewType("ReceiverName", str)
+"""A configured receiver of notices."""
+
 KeyedHash = NewType("KeyedHash", str)
 """32 hexadecimal digits of a keyed SHA-256 over something that must not be stored in clear."""
 

@@ -8,6 +8,7 @@ from chatelaine.adapters.sqlite.keys import (
     open_key_store,
     read_provider_key_names,
 )
+from chatelaine.adapters.sqlite.notices import SqliteOutbox, open_outbox
 from chatelaine.adapters.sqlite.watch import SqliteWatchStore, open_watch_store
 
 __all__ = [
@@ -17,10 +18,12 @@ __all__ = [
     "Migrations",
     "SqliteIncidentStore",
     "SqliteKeyStore",
+    "SqliteOutbox",
     "SqliteWatchStore",
     "open_database",
     "open_incident_store",
     "open_key_store",
+    "open_outbox",
     "open_watch_store",
     "read_incidents",
     "read_provider_key_names",

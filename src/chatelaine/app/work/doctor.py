@@ -18,6 +18,7 @@ from chatelaine.app.work.looks import (
 )
 from chatelaine.app.work.looks_inside import (
     look_at_journal,
+    look_at_notices,
     look_at_ports,
     look_at_service,
     look_at_store,
@@ -36,6 +37,7 @@ _ON_DISK: Sequence[tuple[str, Look]] = (
     ("certificate", look_at_certificate),
     ("store", look_at_store),
     ("journal", look_at_journal),
+    ("notices", look_at_notices),
     ("clock", look_at_clock),
 )
 _ANYWHERE: Sequence[tuple[str, Look]] = (

@@ -2,18 +2,23 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 
 from chatelaine.adapters.journal import check, mend
+from chatelaine.adapters.sqlite import SqliteOutbox, open_outbox
 from chatelaine.app.errand import ask
 from chatelaine.app.listening import bind_admin, bind_gate
 from chatelaine.app.locks import supervised
+from chatelaine.app.notices import subscriptions
 from chatelaine.app.wire import Places
 from chatelaine.model.error import ChatelaineError, ProcessFailed
 from chatelaine.model.link import ReadStatus, StatusTold
+from chatelaine.model.notice import DeliveryState
 from chatelaine.model.settings import Settings
+from chatelaine.model.words import ReceiverName
 from chatelaine.surfaces.cli.doctor import Diagnosis, Level
 
 
@@ -89,3 +94,23 @@ def look_at_service(settings: Settings, places: Places) -> Iterator[Diagnosis]:
             yield Diagnosis(
                 "service", Level.OK, f"the hub and {len(told.workers)} workers are ready, {told.keys} keys"
             )
+
+
+def look_at_notices(settings: Settings, places: Places) -> Iterator[Diagnosis]:
+    """Build the receivers of notices, and count what was given up; nothing is sent."""
+    subscriptions(settings.notify)
+    if not places.notices.exists():
+        yield Diagnosis("notices", Level.OK, f"{len(settings.notify)} receivers, and nothing was sent yet")
+        return
+    with closing(open_outbox(places.notices)) as outbox:
+        counts = asyncio.run(_counts(outbox))
+    dead = Counter({name: count for (name, state), count in counts.items() if state is DeliveryState.DEAD})
+    for name, count in dead.items():
+        fix = "chatelaine notify dead says why, chatelaine notify retry begins anew"
+        yield Diagnosis("notices", Level.WARN, f"{count} notices to {name} were given up", fix)
+    if not dead:
+        yield Diagnosis("notices", Level.OK, f"{len(settings.notify)} receivers, and nothing was given up")
+
+
+async def _counts(outbox: SqliteOutbox) -> Mapping[tuple[ReceiverName, DeliveryState], int]:
+    return await outbox.counts()
