@@ -23,6 +23,7 @@ from chatelaine.adapters.telemetry import Tally
 from chatelaine.app.census import Census, label_values, worker_reasons
 from chatelaine.app.commands import Clerk, acted
 from chatelaine.app.difference import changes, digest, split_by_restart
+from chatelaine.app.guarding import Guarding, HubParts
 from chatelaine.app.locks import hub_lock
 from chatelaine.app.orders import take_orders, watch_supervisor
 from chatelaine.app.recovery import HUB, durable, rebuild_totals, recover_worker
@@ -157,6 +158,19 @@ class Hub:
             publish_provider_keys=switchboard.publish_secrets,
         )
         switchboard.publish_secrets(await keeper.open_provider_keys())
+        self._guarding = Guarding(
+            HubParts(
+                places=self._places,
+                record=stores.journal.append,
+                keys=keeper,
+                restraints=self._restraints,
+                telemetry=self._tally,
+                held=lambda: switchboard.keys,
+                meter_row=stores.meter.row,
+                publish_habits=switchboard.publish_habits,
+                notify=self._settings.notify,
+            )
+        )
         self._keeper, self._switchboard = keeper, switchboard
         self._census = Census(self._tally, switchboard)
         self._clerk = Clerk(keeper, self._settings, self)
@@ -175,6 +189,7 @@ class Hub:
                 self._mark_used(),
                 self._compress(),
                 self._delete_captures(),
+                *self._guarding.works(),
             )
         ]
         stopping = asyncio.create_task(self._stop.wait())
@@ -187,6 +202,7 @@ class Hub:
                 task.cancel()
             await control.close()
             await asyncio.gather(*tasks, return_exceptions=True)
+            self._guarding.close()
 
     # What the socket's server asks.
 
@@ -296,6 +312,7 @@ class Hub:
             try:
                 await self._keeper.expire_due(CLOCK.now())
                 await self._restraints.expire_due(CLOCK.now())
+                await self._guarding.expire_due()
                 self._store_fault = ""
             except (StoreError, JournalError) as fault:
                 self._store_fault = fault.message

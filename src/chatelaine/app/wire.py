@@ -63,6 +63,16 @@ class Places:
         return self.root / "restraints.json"
 
     @property
+    def incidents(self) -> Path:
+        """The store of incidents."""
+        return self.root / "incidents.db"
+
+    @property
+    def watch(self) -> Path:
+        """How far the watch has read, and what it remembers."""
+        return self.root / "watch.db"
+
+    @property
     def notices(self) -> Path:
         """The outbox of notices."""
         return self.root / "notices.db"

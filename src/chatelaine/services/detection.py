@@ -80,6 +80,7 @@ class Watch:
         self._joiner = Joiner()
         self._habits: dict[KeyId, Habit] = {}
         self._changed: set[KeyId] = set()
+        self._relearnt: set[KeyId] = set()
         self._canaries: set[KeyId] = set()
         self._frozen: dict[KeyId, str] = {}
         """Keys that learn nothing, and the incident that says so; "" until one is opened."""
@@ -124,6 +125,7 @@ class Watch:
         if habit is None:
             habit = self._habits[sighting.key] = Habit()
         self._changed.add(sighting.key)
+        self._relearnt.add(sighting.key)
         self._past(sighting.key, sighting.owner).add(sighting)
         if sighting.phase is not Phase.ENDED and any(one.severity >= Severity.MEDIUM for one in found):
             habit.forget(sighting.context)
@@ -170,9 +172,10 @@ class Watch:
         """Return the habit of a key, or None where it was never seen."""
         return self._habits.get(key)
 
-    def habits(self) -> Iterator[tuple[KeyId, Habit]]:
-        """Yield every key with its habit."""
-        yield from self._habits.items()
+    def relearnt(self) -> list[KeyId]:
+        """Return the keys whose habits changed since this was last asked; at first all there are."""
+        relearnt, self._relearnt = self._relearnt, set()
+        return sorted(relearnt)
 
     def knows(self, key: KeyId, context: ContextId) -> bool:
         """Tell whether a client context is of a key's habit."""
@@ -222,6 +225,7 @@ class Watch:
         match piece.kind:
             case PieceKind.HABIT:
                 self._habits[KeyId(piece.name)] = load(read_habit(piece.value))
+                self._relearnt.add(KeyId(piece.name))
             case PieceKind.PAST:
                 past = load_past(read_past(piece.value))
                 self._pasts[KeyId(piece.name)] = past
