@@ -1,5 +1,6 @@
 """What the watch finds, answered: incidents, actions, and the people who are told."""
 
+import asyncio
 import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -11,7 +12,7 @@ from chatelaine.app.habits import Habits
 from chatelaine.catalog import playbooks
 from chatelaine.core.incident.tell import of_action, of_incident
 from chatelaine.model.detection import Alert
-from chatelaine.model.error import ChatelaineError
+from chatelaine.model.error import ChatelaineError, JournalError, StoreError
 from chatelaine.model.event import Event
 from chatelaine.model.incident import Incident
 from chatelaine.model.key import VirtualKey
