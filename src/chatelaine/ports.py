@@ -4,7 +4,7 @@ Adapters implement these; drivers take them as arguments; ``app/wire.py`` introd
 What the gate calls for each request is synchronous and must not block: it runs on the loop.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from chatelaine.model.capture import Part
@@ -406,16 +406,20 @@ class Outbox(Protocol):
         """
         ...
 
-    async def due(self, at: Instant, *, each: int) -> Sequence[Parcel]:
+    async def due(
+        self, at: Instant, *, each: int, besides: Collection[ReceiverName] = ()
+    ) -> Sequence[Parcel]:
         """Return what is to be delivered now in the order it was added, at most ``each`` a receiver.
+
+        What is for those of ``besides`` is left out: they are being delivered to.
 
         Of one thread and receiver only the first that waits is returned, and nothing while that waits
         for its next attempt: no notice overtakes an earlier one of its incident.
         """
         ...
 
-    async def next_at(self) -> Instant | None:
-        """Return when the next delivery is due, or None where none waits."""
+    async def next_at(self, *, besides: Collection[ReceiverName] = ()) -> Instant | None:
+        """Return when the next delivery to anybody else is due, or None where none waits."""
         ...
 
     async def mark(self, before: Delivery, after: Delivery) -> None:

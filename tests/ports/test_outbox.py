@@ -146,6 +146,18 @@ def test_no_notice_overtakes_an_earlier_one_of_its_incident(outbox: Outbox) -> N
     asyncio.run(check())
 
 
+def test_who_is_being_delivered_to_is_left_out(outbox: Outbox) -> None:
+    odd = ReceiverName('it\'s "c"')
+
+    async def check() -> None:
+        await outbox.add([(notice(), [A, B, odd])], NOW)
+        assert ways(await outbox.due(NOW, each=1, besides={A, odd})) == [("msg_1", B)]
+        assert await outbox.next_at(besides={A, odd}) == NOW
+        assert await outbox.next_at(besides={A, B, odd}) is None
+
+    asyncio.run(check())
+
+
 def test_what_is_put_off_is_due_at_its_instant(outbox: Outbox) -> None:
     async def check() -> None:
         await outbox.add([(notice(), [A])], NOW)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -13,8 +13,9 @@ from chatelaine.adapters.memory_outbox import MemoryOutbox
 from chatelaine.adapters.telemetry import Tally, exposition
 from chatelaine.core.notice.delivery import ATTEMPTS_MAX, requeued
 from chatelaine.model.detection import Severity
-from chatelaine.model.error import ReceiverUnknown
+from chatelaine.model.error import ReceiverUnknown, StoreError
 from chatelaine.model.notice import (
+    Delivery,
     DeliveryState,
     Notice,
     NoticeKind,
@@ -289,6 +290,52 @@ def test_the_loop_waits_until_the_next_is_due_and_looks_again_meanwhile() -> Non
     assert receiver.ids == ["msg_1"] * 2
     assert max(waits) <= LOOK_AGAIN.total_seconds()
     assert min(waits) < LOOK_AGAIN.total_seconds()
+
+
+def test_a_receiver_that_hangs_holds_nobody_up_in_the_loop_either() -> None:
+    async def check() -> None:
+        stuck, quick = asyncio.Event(), Answers()
+        office = Office(a=Subscription(Answers(before=stuck.wait)), b=Subscription(quick))  # type: ignore[arg-type]  # it returns True
+        rung = asyncio.Event()
+
+        async def wait(until: Instant) -> None:
+            del until
+            await rung.wait()
+            rung.clear()
+
+        running = asyncio.create_task(office.courier.run(wait))
+        for number in range(1, 4):
+            await office.courier.tell([notice(f"msg_{number}")])
+            rung.set()
+            while len(quick.seen) < number:
+                await asyncio.sleep(0)
+        assert office.clock.elapsed() == 0
+        counts = await office.outbox.counts()
+        assert counts[A, DeliveryState.PENDING] == 3
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+
+    asyncio.run(check())
+
+
+class FullDisk(MemoryOutbox):
+    """An outbox whose disk takes nothing any more."""
+
+    async def mark(self, before: Delivery, after: Delivery) -> None:
+        raise StoreError(f"no space for {before.notice}: {after.state}")
+
+
+def test_a_fault_of_the_outbox_ends_the_loop() -> None:
+    office = Office(a=Subscription(Answers()))
+    carrier = replace(office.courier, outbox=FullDisk())
+
+    async def check() -> None:
+        await carrier.tell([notice()])
+        with pytest.raises(StoreError, match="no space for msg_1: sent"):
+            await carrier.run(lambda _: asyncio.sleep(0))
+
+    asyncio.run(check())
 
 
 def test_the_loop_forgets_what_was_settled_long_ago() -> None:

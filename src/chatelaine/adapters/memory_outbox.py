@@ -1,7 +1,7 @@
 """An outbox in memory: for tests and demonstrations."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from chatelaine.core.notice.delivery import WAITING
 from chatelaine.model.error import StoreConflict
@@ -26,19 +26,26 @@ class MemoryOutbox:
                 self._deliveries.setdefault((notice.id, receiver), made)
         return len(self._deliveries) - before
 
-    async def due(self, at: Instant, *, each: int) -> Sequence[Parcel]:
+    async def due(
+        self, at: Instant, *, each: int, besides: Collection[ReceiverName] = ()
+    ) -> Sequence[Parcel]:
         """Return what is to be delivered now in the order it was added, at most ``each`` a receiver."""
         taken: Counter[ReceiverName] = Counter()
         found = []
         for delivery in self._firsts():
-            if delivery.next_at <= at and taken[delivery.receiver] < each:
+            if (
+                delivery.receiver not in besides
+                and delivery.next_at <= at
+                and taken[delivery.receiver] < each
+            ):
                 taken[delivery.receiver] += 1
                 found.append(self._parcel(delivery))
         return found
 
-    async def next_at(self) -> Instant | None:
-        """Return when the next delivery is due, or None where none waits."""
-        return min((delivery.next_at for delivery in self._firsts()), default=None)
+    async def next_at(self, *, besides: Collection[ReceiverName] = ()) -> Instant | None:
+        """Return when the next delivery to anybody else is due, or None where none waits."""
+        waiting = (one.next_at for one in self._firsts() if one.receiver not in besides)
+        return min(waiting, default=None)
 
     async def mark(self, before: Delivery, after: Delivery) -> None:
         """Replace a delivery.

@@ -5,9 +5,10 @@ and its mark repeats the attempt, with the same id: every notice arrives at leas
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TypeAlias
 
 from chatelaine.core.metric import SINK_DELIVERIES
 from chatelaine.core.notice.delivery import notice_id, received, requeued
@@ -30,6 +31,7 @@ KEPT = timedelta(days=30)
 """What is settled is kept so long, to be looked at, and to know what was told already."""
 LOOK_AGAIN = timedelta(seconds=5)
 """The outbox is looked at so often, for what another process has added or wants tried again."""
+_FORGET_EVERY = timedelta(hours=1)
 _EACH = 20
 """Notices a receiver is sent in one round; the others wait for the next."""
 _LISTED = 100_000
@@ -54,7 +56,10 @@ class Subscription:
         return notice.severity >= self.least and (not self.owners or notice.owner in self.owners)
 
 
-Subscriptions = Mapping[ReceiverName, Subscription]
+Subscriptions: TypeAlias = Mapping[ReceiverName, Subscription]
+Wait: TypeAlias = Callable[[Instant], Awaitable[None]]
+_UnderWay: TypeAlias = dict[ReceiverName, asyncio.Task[None]]
+"""Who is being delivered to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,32 +86,52 @@ class Courier:
     def _who_wants(self, notice: Notice) -> Sequence[ReceiverName]:
         return [name for name, one in self.subscriptions().items() if one.wants(notice)]
 
-    async def run(self, wait: Callable[[Instant], Awaitable[None]]) -> None:
-        """Deliver for as long as it lives; ``wait`` returns at an instant, or before when something is new.
+    async def run(self, wait: Wait) -> None:
+        """Deliver for as long as it lives, to each receiver at its own pace.
+
+        Args:
+            wait: returns at an instant, or before when there may be something new.
 
         Raises:
             StoreError: the outbox cannot be used.
         """
-        while True:
-            await self.outbox.forget(_later(self.clock.now(), -KEPT))
-            until = _later(self.clock.now(), timedelta(hours=1))
-            while self.clock.now() < until:
-                await self.deliver_due()
-                await wait(await self._next_look())
+        under_way: _UnderWay = {}
+        forget_at = self.clock.now()
+        try:
+            while True:
+                if self.clock.now() >= forget_at:
+                    await self.outbox.forget(_later(self.clock.now(), -KEPT))
+                    forget_at = _later(self.clock.now(), _FORGET_EVERY)
+                for name, queue in (await self._queues(under_way)).items():
+                    under_way[name] = asyncio.create_task(self._deliver(name, queue))
+                await self._pause(wait, under_way)
+                for name in [name for name, task in under_way.items() if task.done()]:
+                    under_way.pop(name).result()
+        finally:
+            await _stop(under_way.values())
 
-    async def _next_look(self) -> Instant:
-        latest = _later(self.clock.now(), LOOK_AGAIN)
-        due = await self.outbox.next_at()
-        return latest if due is None else min(due, latest)
+    async def _pause(self, wait: Wait, under_way: _UnderWay) -> None:
+        """Wait until something is due, something may be new, or a receiver is free again."""
+        latest, due = _later(self.clock.now(), LOOK_AGAIN), await self.outbox.next_at(besides=under_way)
+        waiting = asyncio.ensure_future(wait(latest if due is None else min(due, latest)))
+        try:
+            await asyncio.wait({waiting, *under_way.values()}, return_when=asyncio.FIRST_COMPLETED)
+            if waiting.done():
+                waiting.result()
+        finally:
+            await _stop([waiting])
 
     async def deliver_due(self) -> int:
         """Try once what is due, all receivers at the same time, and return how many attempts were made."""
-        parcels = await self.outbox.due(self.clock.now(), each=_EACH)
-        queues: dict[ReceiverName, list[Parcel]] = {}
-        for parcel in parcels:
-            queues.setdefault(parcel.delivery.receiver, []).append(parcel)
+        queues = await self._queues(())
         await asyncio.gather(*(self._deliver(name, queue) for name, queue in queues.items()))
-        return len(parcels)
+        return sum(map(len, queues.values()))
+
+    async def _queues(self, besides: Collection[ReceiverName]) -> Mapping[ReceiverName, Sequence[Parcel]]:
+        queues: dict[ReceiverName, list[Parcel]] = {}
+        for parcel in await self.outbox.due(self.clock.now(), each=_EACH, besides=besides):
+            queues.setdefault(parcel.delivery.receiver, []).append(parcel)
+        return queues
 
     async def _deliver(self, name: ReceiverName, queue: Sequence[Parcel]) -> None:
         for parcel in queue:
@@ -165,3 +190,11 @@ def _test(name: ReceiverName, by: str, at: Instant) -> Notice:
 
 def _later(at: Instant, by: timedelta) -> Instant:
     return Instant(at + by // timedelta(microseconds=1) * 1000)
+
+
+async def _stop(tasks: Iterable[asyncio.Future[None]]) -> None:
+    """Stop what is still under way, and wait until it has stopped."""
+    stopping = tuple(tasks)
+    for task in stopping:
+        task.cancel()
+    await asyncio.gather(*stopping, return_exceptions=True)

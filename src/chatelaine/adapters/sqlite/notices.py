@@ -1,7 +1,7 @@
 """The outbox of notices in one SQLite file: a row for each notice, and one for each delivery of it."""
 
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Final
@@ -45,10 +45,11 @@ _ADD = f"""
 """
 _FIRSTS = f"SELECT MIN(place) FROM delivery WHERE {_WAITING} GROUP BY receiver, thread"
 """What waits longest in each thread of each receiver: nothing behind it is due."""
+_OTHERS = "receiver NOT IN (SELECT value FROM json_each(?))"
 _DUE = f"""
     SELECT told, {_LIST} FROM (
         SELECT *, ROW_NUMBER() OVER (PARTITION BY receiver ORDER BY place) AS turn
-        FROM delivery WHERE place IN ({_FIRSTS}) AND next_at <= ?
+        FROM delivery WHERE place IN ({_FIRSTS}) AND {_OTHERS} AND next_at <= ?
     ) AS delivery JOIN notice ON notice.id = delivery.notice WHERE turn <= ? ORDER BY place
 """
 _HELD = f"""
@@ -88,16 +89,19 @@ class SqliteOutbox:
 
         return await self._database.write(write)
 
-    async def due(self, at: Instant, *, each: int) -> Sequence[Parcel]:
+    async def due(
+        self, at: Instant, *, each: int, besides: Collection[ReceiverName] = ()
+    ) -> Sequence[Parcel]:
         """Return what is to be delivered now in the order it was added, at most ``each`` a receiver."""
-        return await self._select(_DUE, at, each)
+        return await self._select(_DUE, _listed(besides), at, each)
 
-    async def next_at(self) -> Instant | None:
-        """Return when the next delivery is due, or None where none waits."""
+    async def next_at(self, *, besides: Collection[ReceiverName] = ()) -> Instant | None:
+        """Return when the next delivery to anybody else is due, or None where none waits."""
+        others = _listed(besides)
 
         def read(connection: sqlite3.Connection) -> Instant | None:
-            statement = f"SELECT MIN(next_at) FROM delivery WHERE place IN ({_FIRSTS})"
-            found = connection.execute(statement).fetchone()[0]
+            statement = f"SELECT MIN(next_at) FROM delivery WHERE place IN ({_FIRSTS}) AND {_OTHERS}"
+            found = connection.execute(statement, (others,)).fetchone()[0]
             return None if found is None else Instant(found)
 
         return await self._database.run(read)
@@ -181,3 +185,7 @@ def _insert(connection: sqlite3.Connection, notice: Notice, receiver: ReceiverNa
 
 def _row(delivery: Delivery) -> _Row:
     return tuple(getattr(delivery, name) for name in _COLUMNS)
+
+
+def _listed(names: Collection[ReceiverName]) -> str:
+    return msgspec.json.encode(list(names)).decode("utf-8")
