@@ -1,5 +1,7 @@
 """The hub's watch put together: stores opened, drivers built, and what runs for as long as the hub lives."""
 
+import asyncio
+import logging
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -11,6 +13,7 @@ from chatelaine.app.notices import Bell, subscriptions
 from chatelaine.app.watching import Watching
 from chatelaine.app.wire import CLOCK, Places
 from chatelaine.catalog import detections
+from chatelaine.model.error import StoreError
 from chatelaine.model.event import Event
 from chatelaine.model.key import VirtualKey
 from chatelaine.model.limit import MeterRow
@@ -23,7 +26,11 @@ from chatelaine.services.key import KeyKeeper
 from chatelaine.services.notice import Courier, Subscriptions
 from chatelaine.services.restraint import RestraintKeeper
 
+log = logging.getLogger("chatelaine.watch")
+
 _DAY = 86_400 * SECOND
+_PATIENCE = 1.0
+"""Seconds until the outbox is tried again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,11 +100,19 @@ class Guarding:
 
     def works(self) -> tuple[Coroutine[None, None, None], ...]:
         """Return what runs for as long as the hub lives."""
-        return self._watch(), self._habits.run(), self.courier.run(self._bell.wait)
+        return self._watch(), self._habits.run(), self._deliver()
 
     async def _watch(self) -> None:
         await self.answering.start()
         await self.watching.run()
+
+    async def _deliver(self) -> None:
+        while True:
+            try:
+                await self.courier.run(self._bell.wait)
+            except StoreError as fault:
+                log.error("notices wait: their outbox cannot be used", extra={"fault": str(fault)})  # noqa: TRY400 - told, not traced
+                await asyncio.sleep(_PATIENCE)
 
     def change_receivers(self, notify: Sequence[NotifySettings]) -> None:
         """Take over new receivers.

@@ -273,6 +273,7 @@ class Hub:
         try:
             settings = read_to_serve(self._orders.settings_path, self._orders.overrides)
             configured = label_values(settings)
+            self._guarding.change_receivers(settings.notify)
         except ChatelaineError as fault:
             self._tally.count(RELOAD_FAILURES)
             self._tally.count(RELOADS, "refused")
