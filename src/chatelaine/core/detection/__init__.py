@@ -1,0 +1,1 @@
+"""The detection room: what is foreign in the traffic of a key."""
