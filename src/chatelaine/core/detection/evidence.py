@@ -1,26 +1,24 @@
 """The evidence engine: it weighs, request by request, whether somebody else uses a key.
 
-Whatever a key shows in contexts that are known teaches its habits. What comes from a client that is new on the key, or
-from a network that is, is an episode: its requests are compared with the habits, in nats of likelihood ratio, and
-teach nothing until it has settled. After 1, 2, 3, 5, 10, 20 … 1,000 requests the episode is weighed, and the scale
-tells how many false alarms so much evidence would mean.
+Whatever a key shows in contexts that are known teaches its habits. What comes from a client that is new on
+the key, or from a network that is, is an episode: its requests are compared with the habits, in nats of
+likelihood ratio, and teach nothing until it has settled. After 1, 2, 3, 5, 10, 20 … 1,000 requests the
+episode is weighed, and the scale tells how many false alarms so much evidence would mean.
 """
 
 from collections.abc import Mapping
 
-from chatelaine.core.detection.evidence_dump import mapping, plain, texts_or_numbers
+from chatelaine.core.detection.evidence_dump import mapping, numbers, part, plain
 from chatelaine.core.detection.evidence_habit import Crowd, Value
-from chatelaine.core.detection.evidence_key import UNWEIGHED, Episode, KeyState
+from chatelaine.core.detection.evidence_key import SYSTEMS, UNWEIGHED, Episode, KeyState
 from chatelaine.core.detection.evidence_link import Links
 from chatelaine.core.detection.evidence_prior import BASE, HAZARD, WEIGHTS
 from chatelaine.core.detection.evidence_said import MOST, Weight, by_family, reasons
 from chatelaine.core.detection.evidence_scale import Scale
 from chatelaine.core.detection.evidence_terms import Linked, terms
 from chatelaine.core.detection.evidence_view import (
-    ALL,
     ASKED,
     HOUR,
-    ROOM,
     UNIQUE,
     Dim,
     asked,
@@ -29,8 +27,6 @@ from chatelaine.core.detection.evidence_view import (
 )
 from chatelaine.model.detection import Phase, Sighting
 
-COLD = 4
-"""Active hours from which a key has habits."""
 CHECKPOINTS = frozenset((1, 2, 3, 5, 10, 20, 30, 60, 100, 200, 300, 600, 1000))
 LAST = 1000
 """Requests after which an episode gathers no more evidence."""
@@ -70,8 +66,8 @@ class Engine:
         if hour > key.hour:
             self._turn(s.key, key, hour)
         client = client_of(s)
-        ident = key.episode_of(s, client) if key.hours > COLD else None
-        if ident.__class__ is int and self.prefixes.established(s.prefix, key.owner, hour):
+        ident = key.episode_of(s, client)
+        if ident == s.asn and self.prefixes.established(s.prefix, key.owner, hour):
             ident = None
         if s.phase == Phase.ENDED:
             return self._ended(key, s, ident)
@@ -98,6 +94,33 @@ class Engine:
         state = self.keys.get(key)
         for ident in list(state.episodes) if state else ():
             self._settle(self.keys[key], ident)
+
+    # State
+
+    def dump(self) -> dict[str, object]:
+        """Return the whole state in builtins: what ``load`` takes up again."""
+        return {
+            "keys": {name: key.dump() for name, key in self.keys.items()},
+            "crowd": [crowd.dump() for crowd in self.crowd],
+            "prefixes": self.prefixes.dump(),
+            "fresh": self.fresh.dump(),
+            "scale": self.scale.dump(),
+            "day": [self.day],
+        }
+
+    def load(self, state: Mapping[str, object]) -> None:
+        """Take up a state that was dumped.
+
+        Raises:
+            ValueError: it is no such state.
+        """
+        self.keys = {name: KeyState.load(key) for name, key in mapping(state.get("keys")).items()}
+        for crowd, one in zip(self.crowd, part(state, "crowd"), strict=True):
+            crowd.load(plain(one))
+        self.prefixes.load(state.get("prefixes"))
+        self.fresh.load(state.get("fresh"))
+        self.scale.load(part(state, "scale"))
+        self.day = int(numbers(part(state, "day"), 0, 1)[0])
 
     # Time
 
@@ -140,7 +163,6 @@ class Engine:
         habit = key.habits[dim]
         if value not in habit.counts:
             habit.bear(value, key.hour)
-            self.crowd[dim].learn(value)
 
     # What is known
 
@@ -152,6 +174,8 @@ class Engine:
                 other.moves += 1
         if key.frozen:
             return
+        if not key.now:
+            self._spread(values, 0)
         key.now += 1
         key.asked += 1
         key.turns += values[Dim.TURN] == 1
@@ -162,9 +186,17 @@ class Engine:
             self._close(key, s)
 
     def _close(self, key: KeyState, s: Sighting) -> None:
+        values = outcome(s)
+        if not key.replies:
+            self._spread(values, ASKED)
+        key.replies += 1
         key.ended += 1
         key.spent += s.cost
-        self._learn(key, outcome(s), ASKED)
+        self._learn(key, values, ASKED)
+
+    def _spread(self, values: tuple[Value, ...], begin: int) -> None:
+        for crowd, value in zip(self.crowd[begin:], values, strict=False):
+            crowd.learn(value)
 
     def _learn(self, key: KeyState, values: tuple[Value, ...], begin: int) -> None:
         hour = key.hour
@@ -172,7 +204,6 @@ class Engine:
             entry = key.habits[at].counts.get(value)
             if entry is None:
                 key.habits[at].bear(value, hour)
-                self.crowd[at].learn(value)
             else:
                 entry[0] += 1
                 first = entry[1]
@@ -185,7 +216,8 @@ class Engine:
             if episode.ended < LAST:
                 self._gather_outcome(key, episode, s)
                 if episode.ended in CHECKPOINTS:
-                    return self._judge(key, s, ident, outcome(s))
+                    values = asked(s, client_of(s), goes_on=False) + outcome(s)
+                    return self._judge(key, s, ident, values)
         elif not key.frozen:
             self._close(key, s)
         return None
@@ -204,14 +236,14 @@ class Engine:
             episode.moves += before != ident
         if episode.count >= LAST:
             return None
-        self._gather(key, episode, s, values)
+        self._gather(key, episode, values)
         if s.phase == Phase.WHOLE:
             self._gather_outcome(key, episode, s)
             values += outcome(s)
         return self._judge(key, s, ident, values) if episode.count in CHECKPOINTS else None
 
-    def _gather(self, key: KeyState, episode: Episode, s: Sighting, values: tuple[Value, ...]) -> None:
-        hours, total, sums = key.hours, key.asked, episode.asked
+    def _gather(self, key: KeyState, episode: Episode, values: tuple[Value, ...]) -> None:
+        hours, total, sums = key.lived, key.asked, episode.asked
         for at, value in enumerate(values):
             sums[at] += key.habits[at].surprise(value, self.crowd[at].share(value), hours, total)
         self._gather_system(key, episode, str(values[Dim.SYSTEM]))
@@ -228,9 +260,9 @@ class Engine:
         if not system or system in habit.counts:
             return
         if system in episode.systems:
-            surprise = habit.surprise(system, self.crowd[Dim.SYSTEM].unique, key.hours, key.asked)
+            surprise = habit.surprise(system, self.crowd[Dim.SYSTEM].unique, key.lived, key.asked)
             episode.asked[Dim.SYSTEM] += max(0.0, habit.echo(key.asked) - surprise)
-        elif len(episode.systems) < 8:
+        elif len(episode.systems) < SYSTEMS:
             episode.systems[system] = None
             self.fresh.note(f"s{system}", key.owner, key.hour)
 
@@ -239,7 +271,7 @@ class Engine:
         for at, value in enumerate(outcome(s)):
             dim = at + ASKED
             share = self.crowd[dim].share(value)
-            sums[at] += key.habits[dim].surprise(value, share, key.hours, key.ended)
+            sums[at] += key.habits[dim].surprise(value, share, key.lived, key.ended)
         episode.ended += 1
         episode.enter(key.hour)
         episode.cost += s.cost

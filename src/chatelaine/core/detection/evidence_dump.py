@@ -12,10 +12,10 @@ def numbers(state: Plain, begin: int, end: int) -> list[float]:
     Raises:
         ValueError: one of them is none.
     """
-    found = [x for x in state[begin:end] if isinstance(x, int | float)]
+    found = [float(x) for x in state[begin:end] if isinstance(x, int | float)]
     if len(found) != end - begin:
         raise ValueError("a dump of evidence holds something that is no number")
-    return [float(x) for x in found]
+    return found
 
 
 def texts_or_numbers(state: Plain) -> list[str | int]:
@@ -29,10 +29,7 @@ def part(state: Mapping[str, object], name: str) -> Plain:
     Raises:
         ValueError: there is none.
     """
-    found = state.get(name)
-    if not isinstance(found, list | tuple):
-        raise ValueError(f"a dump of evidence has no list named {name}")
-    return found
+    return plain(state.get(name))
 
 
 def mapping(state: object) -> Mapping[str, object]:
@@ -41,9 +38,9 @@ def mapping(state: object) -> Mapping[str, object]:
     Raises:
         ValueError: it is none.
     """
-    if not isinstance(state, dict):
-        raise ValueError("a dump of evidence is no mapping")
-    return {str(name): value for name, value in state.items()}
+    if isinstance(state, dict):
+        return {str(name): value for name, value in state.items()}
+    raise ValueError("a dump of evidence is no mapping")
 
 
 def plain(state: object) -> Plain:
@@ -52,6 +49,6 @@ def plain(state: object) -> Plain:
     Raises:
         ValueError: it is none.
     """
-    if not isinstance(state, list | tuple):
-        raise ValueError("a dump of evidence is no list")
-    return state
+    if isinstance(state, list | tuple):
+        return state
+    raise ValueError("a dump of evidence is no list")

@@ -1,8 +1,8 @@
 """Habits: what values a key, and the whole population, shows, and how surprising the next one is.
 
 The likelihood ratio is that of Freeman et al., *Who Are You?* (NDSS 2016): a random other client of the
-population against this key's owner. What was never seen is weighed by Good and Turing's estimate on active hours,
-not on requests, which hang together: a key that shows new values all the time excuses the next one.
+population against this key's owner. What was never seen is weighed by Good and Turing's estimate on active
+hours, not on requests, which hang together: a key that shows new values all the time excuses the next one.
 """
 
 from math import log
@@ -16,6 +16,8 @@ REPEATED = -1
 """Stands for the first hour of a value that was seen in a second one."""
 FLOOR, CEILING = -4.0, 7.0
 """Nats that one observation weighs at least and at most; e^7 is 1,000 to 1."""
+MANY = 2_000_000
+"""So many hours, and the population's counts are halved."""
 ALWAYS_NEW = 0.95
 """A key is never thought to show more new values than this share."""
 
@@ -60,11 +62,11 @@ class Habit:
                 del self.counts[value]
         self.births /= 2
 
-    def newness(self, hours: int) -> float:
+    def newness(self, hours: float) -> float:
         """Return the probability that the next active hour shows a value never seen."""
         return min(ALWAYS_NEW, (self.singles + 0.5) / (hours + 1.0))
 
-    def surprise(self, value: Value, share: float, hours: int, total: int) -> float:
+    def surprise(self, value: Value, share: float, hours: float, total: int) -> float:
         """Return the logarithm of how much likelier a random other client shows this value."""
         new = min(ALWAYS_NEW, (self.singles + 0.5) / (hours + 1.0))
         entry = self.counts.get(value)
@@ -80,7 +82,7 @@ class Habit:
     def dump(self) -> Plain:
         """Return its state in builtins."""
         flat = [x for value, entry in self.counts.items() for x in (value, *entry)]
-        return [round(self.singles, 1), round(self.births, 1), *flat]
+        return [self.singles, self.births, *flat]
 
     def load(self, state: Plain) -> None:
         """Take the state that a dump holds."""
@@ -90,7 +92,7 @@ class Habit:
 
 
 class Crowd:
-    """On how many keys a value was seen in one dimension, over the whole population."""
+    """In how many hours of how many keys a value was seen first, over the whole population."""
 
     __slots__ = ("counts", "room", "total", "unique")
 
@@ -102,7 +104,7 @@ class Crowd:
         """The share of every value, where two clients share none; 0 where they do."""
 
     def learn(self, value: Value) -> None:
-        """Count one more key that shows a value."""
+        """Count one more hour of a key that began with a value."""
         if self.unique:
             return
         known = self.counts.get(value)
@@ -110,6 +112,9 @@ class Crowd:
             return
         self.counts[value] = (known or 0) + 1
         self.total += 1
+        if self.total >= MANY:
+            self.counts = {v: n >> 1 for v, n in self.counts.items() if n > 1}
+            self.total = sum(self.counts.values())
 
     def share(self, value: Value) -> float:
         """Return the probability that a random client shows this value."""

@@ -1,4 +1,4 @@
-"""What the evidence engine keeps of a key: its habits, its conversations, and episodes of what is not yet known."""
+"""What the evidence engine keeps of a key: habits, conversations, and episodes of what is not yet known."""
 
 from zlib import crc32
 
@@ -21,6 +21,10 @@ HALVING = 4096
 """So many observations, and all counts are halved."""
 PREFIXES, SYSTEMS, AGENTS = 8, 8, 16
 """How many different ones an episode remembers."""
+COLD, FEW = 4, 50
+"""Active hours until a key has habits, or requests in more hours than one."""
+REQUESTS = 100
+"""So many requests say as much as one more active hour."""
 UNWEIGHED = -99.0
 
 
@@ -88,7 +92,7 @@ class KeyState:
 
     __slots__ = (
         "asked", "busiest", "chains", "day", "dearest", "ended", "episodes", "frozen", "habits", "hour",
-        "hours", "moves", "now", "owner", "peak", "spent", "turns",
+        "hours", "moves", "now", "owner", "peak", "replies", "spent", "turns",
     )  # fmt: skip
 
     def __init__(self, owner: str) -> None:
@@ -99,8 +103,8 @@ class KeyState:
         self.hour = self.day = -1
         self.hours = 0
         """How many hours it was active in."""
-        self.now = self.spent = 0
-        """Requests and billionths of a dollar in the current hour, of known contexts."""
+        self.now = self.replies = self.spent = 0
+        """Requests, replies and billionths of a dollar in the current hour, of known contexts."""
         self.busiest = self.dearest = 0.0
         """The same in the busiest and the dearest hour, slowly forgotten."""
         self.chains: dict[str, Value] = {}
@@ -116,7 +120,7 @@ class KeyState:
         """Begin another active hour."""
         self.busiest = max(self.busiest * SLOWLY, self.now)
         self.dearest = max(self.dearest * SLOWLY, self.spent)
-        self.now = self.spent = 0
+        self.now = self.replies = self.spent = 0
         self.hour = hour
         self.hours += 1
         if self.asked > HALVING:
@@ -136,9 +140,16 @@ class KeyState:
         chains[chain] = place
         return before
 
+    @property
+    def lived(self) -> float:
+        """Return the active hours that its habits stand for; many requests in few hours add some."""
+        return self.hours + self.asked / REQUESTS
+
     def episode_of(self, s: Sighting, client: str) -> Value | None:
         """Return which episode a context belongs to; None where it is known."""
         habits = self.habits
+        if self.hours <= COLD and (self.hours == 1 or self.asked < FEW):
+            return None
         if client not in habits[Dim.CLIENT].counts:
             roomy = len(self.episodes) < EPISODES or client in self.episodes
             return client if roomy else STRAYS
@@ -148,7 +159,17 @@ class KeyState:
 
     def dump(self) -> dict[str, object]:
         """Return its state in builtins."""
-        counts = [self.asked, self.ended, self.hour, self.day, self.hours, self.now, self.spent, self.frozen]
+        counts = [
+            self.asked,
+            self.ended,
+            self.hour,
+            self.day,
+            self.hours,
+            self.now,
+            self.spent,
+            int(self.frozen),
+            self.replies,
+        ]
         return {
             "owner": self.owner,
             "counts": counts,
@@ -163,9 +184,9 @@ class KeyState:
         """Return the key's state that a dump holds."""
         named = mapping(state)
         key = cls(str(named.get("owner", "")))
-        whole = [int(x) for x in numbers(part(named, "counts"), 0, 8)]
+        whole = [int(x) for x in numbers(part(named, "counts"), 0, 9)]
         (key.asked, key.ended, key.hour, key.day, key.hours, key.now, key.spent) = whole[:7]
-        key.frozen = bool(whole[7])
+        key.frozen, key.replies = bool(whole[7]), whole[8]
         rates = numbers(part(named, "rates"), 0, 5)
         key.busiest, key.dearest, key.moves, key.turns, key.peak = rates
         chains = texts_or_numbers(part(named, "chains"))

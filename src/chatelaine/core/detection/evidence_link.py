@@ -1,4 +1,4 @@
-"""Links: what one foreign client leaves on the keys of several owners who have nothing to do with each other."""
+"""Links: what one foreign client leaves on keys of owners who have nothing to do with each other."""
 
 from math import log
 

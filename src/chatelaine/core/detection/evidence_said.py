@@ -7,7 +7,7 @@ from chatelaine.core.detection.evidence_terms import FAMILIES, name_of
 from chatelaine.core.detection.evidence_view import ALL
 from chatelaine.model.detection import Family
 
-MOST = 4
+MOST = 6
 """So many reasons are told."""
 
 Reason = tuple[str, float, str, str]

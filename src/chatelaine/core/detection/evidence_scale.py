@@ -1,13 +1,15 @@
-"""The scale: how many false alarms a day's evidence would mean, learnt from the days of the benign population.
+"""The scale: how many false alarms so much evidence would mean, learnt from days of the benign population.
 
-A key's day has a peak: the strongest evidence seen on it. The scale counts the peaks of a trailing window and tells,
-for any evidence, how many of a thousand key-days would reach it if no key were stolen. It is Kaplan and Meier's
-estimator of survival (1958), with a Beta prior from shipped tables on each step: an installation that is small leans
-on the prior, a large one on itself. Whatever was alarmed is censored: it counts up to where it would be looked at,
-never beyond, so a thief cannot teach the scale that thieves are usual.
+A key's day has a peak: the strongest evidence seen on it. The scale counts the peaks of a trailing window and
+tells, for any evidence, how many of a thousand key-days would reach it if no key were stolen. It is Kaplan
+and Meier's estimator of survival (1958), with a Beta prior from shipped tables on each step: an installation
+that is small leans on the prior, a large one on itself. Whatever was alarming is censored: it counts up to
+where it would be looked at, never beyond, so a thief cannot teach the scale that thieves are usual.
 """
 
 from math import log10
+
+from chatelaine.core.detection.evidence_dump import Plain, numbers
 
 LOW, STEP, BINS = -4.0, 0.5, 90
 """Evidence is counted from ``LOW`` on in steps of ``STEP``."""
@@ -76,3 +78,18 @@ class Scale:
         if at >= BINS:
             return self.table[BINS]
         return self.table[at] + (self.table[at + 1] - self.table[at]) * (place - at)
+
+    def dump(self) -> Plain:
+        """Return its state in builtins."""
+        return [self.days, self.reached, *self.ended, *self.risk, *self.table]
+
+    def load(self, state: Plain) -> None:
+        """Take the state that a dump holds.
+
+        Raises:
+            ValueError: it is no such state.
+        """
+        self.days, self.reached = numbers(state, 0, 2)
+        self.ended = numbers(state, 2, 2 + BINS)
+        self.risk = numbers(state, 2 + BINS, 2 + 2 * BINS)
+        self.table = numbers(state, 2 + 2 * BINS, 3 + 3 * BINS)

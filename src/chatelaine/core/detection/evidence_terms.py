@@ -1,4 +1,4 @@
-"""The terms: what an episode says for and against its being the owner, in nats, each of one family of evidence."""
+"""The terms: what an episode says for and against its being the owner, in nats, each of one family."""
 
 from enum import IntEnum
 from math import log
@@ -56,7 +56,7 @@ FAMILIES: tuple[Family, ...] = (
 )
 
 DEPENDENT = 0.25
-"""How much requests of one episode say the same: n of them count as n / (1 + 0.25 (n - 1)), never more than 4."""
+"""How much requests of one episode say the same: n count as n / (1 + 0.25 (n - 1)), never more than 4."""
 LOWEST, HIGHEST = -4.0, 8.0
 """Nats that one term weighs at least and at most."""
 RATES = 3.0

@@ -12,6 +12,8 @@ LONGEST = 80
 """Characters of a text that are looked at: a caller chooses some of them."""
 IMPOSSIBLE = -1
 """Stands for every cap of zero and less."""
+REFUSAL = 4
+"""Hundreds of the statuses whose every number tells something."""
 WIDEST = 39
 """The largest band of sizes."""
 
@@ -96,7 +98,7 @@ def outcome(s: Sighting) -> tuple[Value, ...]:
     """Return a sighting's values in the dimensions that are known when it is over."""
     status = s.status
     return (
-        status if 400 <= status < 500 else status // 100,
+        status if status // 100 == REFUSAL else status // 100,
         1 if s.blocked else 0,
         size_band(s.input_tokens),
         size_band(s.output_tokens),
