@@ -1,10 +1,11 @@
 """make bench NAME=watch: stolen keys found, and how soon, at set budgets of false alarms; beside four rivals.
 
-Months of 1,200 keys are made with the stolen-key generator (owners are synthetic around real shapes: nobody has
-published labelled traffic of stolen AI keys) and kept in build/watch. It takes some three minutes a month.
-``python bench/watch.py --seeds 101 --drifts 1`` measures fewer. ``python bench/watch.py --month FILE.parquet --alarms
-OUT.jsonl`` runs one month through the product's engine and writes alarms; a budget of b false alarms per
-1,000 key-days is the threshold -log10(b) on their score.
+Months of 1,200 keys are made with the stolen-key generator (owners are synthetic around real shapes: nobody
+has published labelled traffic of stolen AI keys) and kept in build/watch. It takes some three minutes a month.
+``python bench/watch.py --seeds 101 --drifts 1`` measures fewer.
+
+``python bench/watch.py --month FILE.parquet --alarms OUT.jsonl`` runs one month through the product's engine
+and writes alarms; b false alarms per 1,000 key-days are the threshold -log10(b) on their score, in any month.
 """
 
 import argparse

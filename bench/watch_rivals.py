@@ -1,6 +1,6 @@
-"""What the evidence engine is measured against, each given the best threshold on the very month it is judged on.
+"""What the evidence engine is measured against, each with the best threshold for the very month.
 
-An hourly rule is said to have found a key where an hour with foreign requests raises its alarm, at that hour's last one.
+An hourly rule is said to have found a key where an hour with foreign requests raises its alarm, at the last.
 """
 
 from math import log

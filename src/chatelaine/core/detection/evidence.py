@@ -199,16 +199,17 @@ class Engine:
             crowd.learn(value)
 
     def _learn(self, key: KeyState, values: tuple[Value, ...], begin: int) -> None:
-        hour = key.hour
-        for at, value in enumerate(values, begin):
-            entry = key.habits[at].counts.get(value)
+        hour, habits = key.hour, key.habits
+        at = begin
+        for value in values:
+            entry = habits[at].counts.get(value)
             if entry is None:
-                key.habits[at].bear(value, hour)
+                habits[at].bear(value, hour)
             else:
                 entry[0] += 1
-                first = entry[1]
-                if first >= 0 and first != hour:
-                    key.habits[at].repeat(entry)
+                if entry[1] >= 0 and entry[1] != hour:
+                    habits[at].repeat(entry)
+            at += 1
 
     def _ended(self, key: KeyState, s: Sighting, ident: Value | None) -> Weight | None:
         episode = None if ident is None else key.episodes.get(ident)

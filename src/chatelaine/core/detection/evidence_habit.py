@@ -101,11 +101,12 @@ class Crowd:
         self.total = 0
         self.room = room
         self.unique = unique
-        """The share of every value, where two clients share none; 0 where they do."""
+        """The share of every value but the empty one, where two clients share none; 0 where they do."""
 
     def learn(self, value: Value) -> None:
         """Count one more hour of a key that began with a value."""
-        if self.unique:
+        if self.unique and value:
+            self.total += 1
             return
         known = self.counts.get(value)
         if known is None and len(self.counts) >= self.room:
@@ -114,11 +115,13 @@ class Crowd:
         self.total += 1
         if self.total >= MANY:
             self.counts = {v: n >> 1 for v, n in self.counts.items() if n > 1}
-            self.total = sum(self.counts.values())
+            self.total >>= 1
 
     def share(self, value: Value) -> float:
         """Return the probability that a random client shows this value."""
-        return self.unique or (self.counts.get(value, 0) + 0.5) / (self.total + 0.5 * len(self.counts) + 20.0)
+        if self.unique and value:
+            return self.unique
+        return (self.counts.get(value, 0) + 0.5) / (self.total + 0.5 * len(self.counts) + 20.0)
 
     def dump(self) -> Plain:
         """Return its state in builtins."""

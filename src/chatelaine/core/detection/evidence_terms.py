@@ -60,7 +60,7 @@ DEPENDENT = 0.25
 LOWEST, HIGHEST = -4.0, 8.0
 """Nats that one term weighs at least and at most."""
 RATES = 3.0
-"""The same for rates, either way."""
+"""The same for rates: they are no evidence for the owner."""
 CENT = SECOND // 100
 """Billionths of a dollar in a cent."""
 CHANCE_PREFIX, CHANCE_SYSTEM, CHANCE_CLIENT = 0.1, 0.1, 0.5
@@ -93,8 +93,8 @@ def terms(key: KeyState, episode: Episode, links: Linked) -> list[float]:
         linked(system, CHANCE_SYSTEM),
         linked(client, CHANCE_CLIENT),
         -log(1.0 + old),
-        ratio(episode.now + 1, key.busiest + 2),
-        ratio(episode.cost + CENT, key.dearest + CENT),
+        above(episode.now + 1, key.busiest + 2),
+        above(episode.cost + CENT, key.dearest + CENT),
         log(max(1, len(episode.prefixes))),
     ]
 
@@ -107,9 +107,9 @@ def alone(key: KeyState, episode: Episode) -> float:
     return min(MOST_ALONE, min(episode.turns, MOST_TURNS) * -log(1.0 - shared))
 
 
-def ratio(here: float, usual: float) -> float:
-    """Return the bounded logarithm of a ratio."""
-    return max(-RATES, min(RATES, log(here / usual)))
+def above(here: float, usual: float) -> float:
+    """Return by how much something lies above the usual, as a bounded logarithm; less is no evidence."""
+    return min(RATES, log(here / usual)) if here > usual > 0 else 0.0
 
 
 def name_of(at: int) -> str:
