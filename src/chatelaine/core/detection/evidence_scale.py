@@ -1,0 +1,95 @@
+"""The scale: how many false alarms so much evidence would mean, learnt from days of the benign population.
+
+A key's day has a peak: the strongest evidence seen on it. The scale counts the peaks of a trailing window and
+tells, for any evidence, how many of a thousand key-days would reach it if no key were stolen. It is Kaplan
+and Meier's estimator of survival (1958), with a Beta prior from shipped tables on each step: an installation
+that is small leans on the prior, a large one on itself. Whatever was alarming is censored: it counts up to
+where it would be looked at, never beyond, so a thief cannot teach the scale that thieves are usual.
+"""
+
+from math import log10
+
+from chatelaine.core.detection.evidence_dump import Plain, numbers
+
+LOW, STEP, BINS = -4.0, 0.5, 90
+"""Evidence is counted from ``LOW`` on in steps of ``STEP``."""
+KEEP = 0.9
+"""What a day leaves of the counts: a window of ten days."""
+WEIGHT = 40.0
+"""So many key-days at risk weigh as much as the prior does, in each step."""
+BASE_WEIGHT = 2000.0
+"""The same for the share of key-days that reach ``LOW``."""
+TOP = 6.0
+
+
+class Scale:
+    """Counts of peaks over a trailing window, and the score they give."""
+
+    __slots__ = ("base", "censor", "days", "ended", "prior", "reached", "risk", "table")
+
+    def __init__(self, base: float, prior: tuple[float, ...], censor: float) -> None:
+        self.base = base
+        """The prior share of key-days that reach ``LOW``."""
+        self.prior = prior
+        """The prior probability that a peak which reached a step ends in it."""
+        self.censor = censor
+        """The score from which on a peak is not counted any further."""
+        self.days = self.reached = 0.0
+        self.ended = [0.0] * BINS
+        self.risk = [0.0] * BINS
+        self.table: list[float] = []
+        self.settle()
+
+    def note(self, peak: float | None) -> None:
+        """Count a key-day with its strongest evidence, None where nothing was weighed."""
+        self.days += 1.0
+        if peak is None or peak < LOW:
+            return
+        self.reached += 1.0
+        last = min(BINS - 1, int((peak - LOW) / STEP))
+        for at in range(last + 1):
+            if self.table[at] >= self.censor:
+                return
+            self.risk[at] += 1.0
+        self.ended[last] += 1.0
+
+    def settle(self) -> None:
+        """Make the table anew."""
+        rate = (self.reached + BASE_WEIGHT * self.base) / (self.days + BASE_WEIGHT)
+        self.table = []
+        for ended, risk, prior in zip(self.ended, self.risk, self.prior, strict=True):
+            self.table.append(min(TOP, -log10(max(1e-12, 1000.0 * rate))))
+            rate *= 1.0 - (ended + WEIGHT * prior) / (risk + WEIGHT)
+        self.table.append(min(TOP, -log10(max(1e-12, 1000.0 * rate))))
+
+    def fade(self) -> None:
+        """Let a day pass."""
+        self.days *= KEEP
+        self.reached *= KEEP
+        self.ended = [x * KEEP for x in self.ended]
+        self.risk = [x * KEEP for x in self.risk]
+
+    def score(self, raw: float) -> float:
+        """Return minus the decimal logarithm of the false alarms per thousand key-days at this evidence."""
+        place = (raw - LOW) / STEP
+        if place <= 0.0:
+            return self.table[0]
+        at = int(place)
+        if at >= BINS:
+            return self.table[BINS]
+        return self.table[at] + (self.table[at + 1] - self.table[at]) * (place - at)
+
+    def dump(self) -> Plain:
+        """Return its state in builtins."""
+        return [self.days, self.reached, *self.ended, *self.risk, *self.table]
+
+    def load(self, state: Plain) -> None:
+        """Take the state that a dump holds.
+
+        Raises:
+            ValueError: it is no such state.
+        """
+        self.days, self.reached = numbers(state, 0, 2)
+        self.ended = numbers(state, 2, 2 + BINS)
+        self.risk = numbers(state, 2 + BINS, 2 + 2 * BINS)
+        self.table = numbers(state, 2 + 2 * BINS, 3 + 3 * BINS)
