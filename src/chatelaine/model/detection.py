@@ -174,6 +174,16 @@ class Trait(IntFlag):
     DORMANT = auto()
     """The key was idle for thirty days before."""
     ADMIN = auto()
+    LINKED = auto()
+    """Something of it was seen under a key of another owner, and not for days (``core/detection/links.py``)."""
+    REPEATED = auto()
+    """Its key was served the very same body ten times or more in five minutes."""
+    TOOLS = auto()
+    """It brings tools."""
+    NEW_HOUR = auto()
+    """Its key is not used in this hour of the day."""
+    YOUNG = auto()
+    """Its key has shown its context, model, system prompt or cap fewer than fifty times."""
 
 
 class Group(StrEnum):

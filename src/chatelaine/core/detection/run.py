@@ -15,6 +15,7 @@ Detect = Callable[[Memory, Scene, Card], tuple[Memory, Said | None]]
 GroupKey = tuple[int, str, str]
 _MOST_GROUPS: Final = 500_000
 """Memories that are held at all; the oldest gives way."""
+_MOST_KINDS: Final = 4_096
 _DIGITS: Final = 24
 
 
@@ -27,7 +28,7 @@ class Detection(NamedTuple):
 
 class _Rule(NamedTuple):
     place: int
-    mask: Trait
+    mask: int
     card: Card
     detect: Detect
     group: Callable[[Sighting], tuple[str, str]]
@@ -57,22 +58,21 @@ def mask_of(card: Card) -> Trait:
 class Runner:
     """Runs detections over scenes, and holds what they remember."""
 
-    __slots__ = ("_memories", "_rules")
+    __slots__ = ("_chosen", "_memories", "_rules")
 
     def __init__(self, detections: Iterable[Detection]) -> None:
         chosen = [one for one in detections if one.card.enabled]
         self._rules = tuple(
-            _Rule(place, mask_of(one.card), one.card, one.detect, _GROUPS[one.card.group])
+            _Rule(place, int(mask_of(one.card)), one.card, one.detect, _GROUPS[one.card.group])
             for place, one in enumerate(sorted(chosen, key=lambda one: one.card.id))
         )
         self._memories: dict[GroupKey, Memory] = {}
+        self._chosen: dict[int, tuple[_Rule, ...]] = {}
 
     def run(self, scene: Scene) -> Iterator[Finding]:
         """Yield what the detections find in a scene, in the order of their ids."""
-        traits, memories = scene.traits, self._memories
-        for rule in self._rules:
-            if rule.mask and not rule.mask & traits:
-                continue
+        memories = self._memories
+        for rule in self._looking(int(scene.traits)):
             at = (rule.place, *rule.group(scene.sighting))
             before = memories.get(at, EMPTY)
             after, said = rule.detect(before, scene, rule.card)
@@ -80,6 +80,16 @@ class Runner:
                 self._hold(at, after)
             if said is not None:
                 yield finding(rule.card, scene.sighting, said)
+
+    def _looking(self, traits: int) -> tuple[_Rule, ...]:
+        """Return the rules that look at such sightings; worked out once, since few kinds make up all traffic."""
+        found = self._chosen.get(traits)
+        if found is None:
+            found = tuple(rule for rule in self._rules if not rule.mask or rule.mask & traits)
+            if len(self._chosen) >= _MOST_KINDS:
+                self._chosen.clear()
+            self._chosen[traits] = found
+        return found
 
     def _hold(self, at: GroupKey, memory: Memory) -> None:
         memories = self._memories
