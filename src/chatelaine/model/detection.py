@@ -175,7 +175,7 @@ class Trait(IntFlag):
     """The key was idle for thirty days before."""
     ADMIN = auto()
     LINKED = auto()
-    """Something of it was seen under a key of another owner, and not for days (``core/detection/links.py``)."""
+    """Something fresh of it was seen under a key of another owner (``core/detection/links.py``)."""
     REPEATED = auto()
     """Its key was served the very same body ten times or more in five minutes."""
     TOOLS = auto()

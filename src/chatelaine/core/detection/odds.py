@@ -20,7 +20,7 @@ def beta_above(threshold: float, successes: float, failures: float) -> float:
 
 
 def _incomplete_beta(x: float, a: float, b: float) -> float:
-    """Return the regularised incomplete beta function by its continued fraction (DLMF 8.17.22), after Lentz."""
+    """Return the regularised incomplete beta function by its continued fraction (DLMF 8.17.22)."""
     front = exp(lgamma(a + b) - lgamma(a) - lgamma(b) + a * log(x) + b * log(1 - x)) / a
     fraction, above, below = 1.0, 1.0, 0.0
     for step in range(_STEPS):
@@ -47,7 +47,7 @@ def _not_nothing(value: float) -> float:
 
 
 def g_test(hits: float, trials: float, share: float) -> float:
-    """Return how likely so many hits are, or a number as far off, where a share is usual (G-test, one degree).
+    """Return how likely a number of hits as far off is, where a share is usual (G-test, one degree).
 
     Args:
         hits: how often it was seen.

@@ -82,7 +82,7 @@ class Runner:
                 yield finding(rule.card, scene.sighting, said)
 
     def _looking(self, traits: int) -> tuple[_Rule, ...]:
-        """Return the rules that look at such sightings; worked out once, since few kinds make up all traffic."""
+        """Return the rules that look at such sightings; worked out once for each kind."""
         found = self._chosen.get(traits)
         if found is None:
             found = tuple(rule for rule in self._rules if not rule.mask or rule.mask & traits)

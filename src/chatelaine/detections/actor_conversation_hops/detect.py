@@ -14,8 +14,9 @@ def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | Non
     hops = max(distinct(memory), elsewhere.hops)
     if hops < limits["hops"] or silent(memory, seen.at, seconds=limits["seconds"]):
         return memory, None
+    elsewhere_sent = f"under key {elsewhere.parent_key} of {elsewhere.parent_owner}"
     said = Said(
-        seen=f"the turn before this one was sent under key {elsewhere.parent_key} of {elsewhere.parent_owner}; hop {hops}",
+        seen=f"the turn before this one was sent {elsewhere_sent}; {hops} such hops",
         usual=f"all turns of a conversation are sent under keys of one owner, here {seen.owner}",
         against="one integrator may serve both owners from one program",
         facts=(("parent_key", elsewhere.parent_key), ("parent_owner", elsewhere.parent_owner)),

@@ -14,7 +14,7 @@ def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | Non
     if silent(memory, seen.at, seconds=limits["silent"]):
         return memory, None
     said = Said(
-        seen=f"its system prompt is also sent by {', '.join(owners[:3])}: {len(owners) + 1} owners within days",
+        seen=f"{', '.join(owners[:3])} send its system prompt, too: {len(owners) + 1} owners within days",
         usual="a system prompt is one owner's own, or has been shared for longer than three days",
         against="a public template or agent that has just been released looks the same",
         facts=(("system_hash", seen.system_hash), ("owners", " ".join(owners))),

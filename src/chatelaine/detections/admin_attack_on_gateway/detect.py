@@ -32,7 +32,7 @@ def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | Non
     if not (scan or odds >= limits["odd"]) or silent(memory, seen.at, seconds=span):
         return memory, None
     said = Said(
-        seen=f"{rough:.0f} refused requests of {kinds} kinds in 10 min, {odds:.0f} with code or doors in key or path",
+        seen=f"{rough:.0f} refused requests of {kinds} kinds in 10 min, {odds:.0f} with an odd key or path",
         usual="clients ask for served routes with well-formed requests; a broken one errs in one way",
         against="an ordered security scan looks the same",
         severity=Severity.HIGH if odds >= limits["odd"] else None,

@@ -25,7 +25,7 @@ def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | Non
         return memory, None
     named = ", ".join(f"{name} {times}" for name, times in languages.most_common(4))
     said = Said(
-        seen=f"{len(memory.recent)} requests of young clients ask for {len(languages)} languages in an hour: {named}",
+        seen=f"{len(memory.recent)} requests in an hour ask for {len(languages)} languages: {named}",
         usual="a program asks for one language, or for none",
         against="an application may hand on what its users' browsers ask for",
     )

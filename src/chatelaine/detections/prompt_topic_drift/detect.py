@@ -28,7 +28,7 @@ def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | Non
     if templated or silent(memory, seen.at, seconds=limits["seconds"]):
         return memory, None
     said = Said(
-        seen=f"{among:.0f} of {asked:.0f} requests have one of {prompts} new system prompts, {apart:.2f} bit from usual",
+        seen=f"{among:.0f} of {asked:.0f} requests have {prompts} new system prompts: {apart:.2f} bit apart",
         usual=f"this key has had {scene.habit.count(Dimension.SYSTEM) - prompts} system prompts before",
         against="the owner may have deployed a program with other prompts",
     )

@@ -31,7 +31,7 @@ def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | Non
     said = Said(
         seen=f"{cost / _USD:,.2f} USD within {minutes:.0f} min"
         + ("; the budget is used up" if used_up else ""),
-        usual=f"{habit.mean(Measure.COST_A_DAY) / _USD:,.2f} USD a day, hardly ever more than {day / _USD:,.2f}",
+        usual=f"{habit.mean(Measure.COST_A_DAY) / _USD:,.2f} USD a day, at most {day / _USD:,.2f}",
         against="a batch job of the owner burns as fast",
         severity=Severity.HIGH if known and cost > limits["many"] * max(day, _USD) else None,
     )

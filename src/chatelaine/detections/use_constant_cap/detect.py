@@ -21,7 +21,7 @@ def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | Non
     if silent(memory, seen.at, seconds=limits["seconds"]):
         return memory, None
     said = Said(
-        seen=f"{same:.0f} of {asked:.0f} requests with {distinct(memory)} system prompts ask for {cap:.0f} tokens at most",
+        seen=f"{same:.0f} of {asked:.0f} requests, {distinct(memory)} system prompts, have the cap {cap:.0f}",
         usual=f"this key never asked for {cap:.0f}",
         against="a new program of the owner may have one limit for all its prompts",
     )

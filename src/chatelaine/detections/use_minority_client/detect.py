@@ -30,7 +30,7 @@ def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | Non
     if share > limits["minor"] or silent(memory, seen.at, seconds=limits["silent"]):
         return memory, None
     said = Said(
-        seen=f"a new client with {share:.1%} of the key's requests has {' and '.join(kinds)}, in {count:.0f} requests",
+        seen=f"a new client, {share:.1%} of all, has {' and '.join(kinds)} in its {count:.0f} requests",
         usual="the clients of this key use the same models, sizes and hours",
         against="a developer beside the application, or a second application, differs too",
     )

@@ -34,7 +34,7 @@ def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | Non
         return memory, None
     within = seen.at - begun <= limits["seconds"] * SECOND
     said = Said(
-        seen=f"{tokens:,.0f} input tokens in {calls:.0f} calls to {seen.model}, {hours:.0f} h after it was tried",
+        seen=f"{tokens:,.0f} input tokens in {calls:.0f} calls to {seen.model}, tried {hours:.0f} h ago",
         usual=f"this key sends {usual:,.0f} input tokens an hour, to all models",
         against=_AGAINST,
         severity=Severity.CRITICAL,

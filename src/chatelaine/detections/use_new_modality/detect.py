@@ -14,10 +14,11 @@ def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | Non
     fresh = [one for one in seen.modalities if not habit.weight(Dimension.MODALITY, one.value)]
     if not fresh or silent(memory, seen.at, seconds=card.thresholds["silent"]):
         return memory, None
+    uses = habit.total(Dimension.MODALITY)
     made = not _MADE.isdisjoint(fresh) and Trait.NEW_OPERATION in scene.traits
     said = Said(
-        seen=f"{' and '.join(fresh)} for the first time, by {seen.operation} on {seen.model or 'no named model'}",
-        usual=f"this key has had {habit.count(Dimension.MODALITY)} kinds of content in {habit.total(Dimension.MODALITY):.0f} uses",
+        seen=f"{' and '.join(fresh)} for the first time, by {seen.operation} on {seen.model or 'no model'}",
+        usual=f"{habit.count(Dimension.MODALITY)} other kinds of content in {uses:.0f} uses",
         against="the owner's application may have learnt something new",
         severity=Severity.HIGH if made else None,
     )

@@ -25,7 +25,7 @@ def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | Non
     if limited < limits["times"] or not newcomers or silent(memory, seen.at, seconds=span):
         return memory, None
     said = Said(
-        seen=f"a known client was answered 429 {limited} times in 10 min; {len(newcomers)} new clients came within the hour",
+        seen=f"known clients were answered 429 {limited} times in 10 min; {len(newcomers)} clients are new",
         usual="this key's known clients had its quota for themselves",
         against="the owner's own new instances, or a provider under load, throttle as well",
         facts=(("newcomers", " ".join(sorted(newcomers))),),

@@ -1,4 +1,4 @@
-"""Find the pace of a resale proxy: a floor under the gaps between uses of a key, and four seconds after a 429."""
+"""Find the pace of a resale proxy: a floor under the gaps between uses, and four seconds after a 429."""
 
 from chatelaine.core.detection.memory import Memory, distinct, remember, silent, tell, with_numbers
 from chatelaine.core.detection.scene import Scene
