@@ -18,6 +18,7 @@ class PieceKind(StrEnum):
     MEMORY = "memory"
     """What a detection remembers, by its id."""
     LINKS = "links"
+    """What was seen under which owner's keys."""
     EVIDENCE = "evidence"
     COMBINED = "combined"
     PAST = "past"

@@ -8,12 +8,15 @@ comes back goes on where it was and finds the same again.
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from chatelaine.core.detection.links import Links
 from chatelaine.core.detection.pieces import (
     Memories,
     read_habit,
+    read_links,
     read_memories,
     read_open,
     write_habit,
+    write_links,
     write_memories,
     write_open,
 )
@@ -38,6 +41,7 @@ class Watch:
     def __init__(self, detections: Iterable[Detection]) -> None:
         self._runner = Runner(detections)
         self._joiner = Joiner()
+        self._links = Links()
         self._habits: dict[KeyId, Habit] = {}
         self._changed: set[KeyId] = set()
         self._canaries: set[KeyId] = set()
@@ -50,8 +54,10 @@ class Watch:
     def see(self, sighting: Sighting) -> list[Finding]:
         """Return what is found in a sighting, then learn from it."""
         habit = self._habits.get(sighting.key, _UNKNOWN)
-        traits = traits_of(sighting, habit, canary=sighting.key in self._canaries)
-        found = list(self._runner.run(Scene(sighting, traits, habit)))
+        elsewhere = self._links.look(sighting)
+        canary = sighting.key in self._canaries
+        traits = traits_of(sighting, habit, canary=canary, elsewhere=elsewhere)
+        found = list(self._runner.run(Scene(sighting, traits, habit, elsewhere)))
         if not traits & _UNLEARNT and sighting.key:
             self._learn(sighting, found)
         return found
@@ -96,6 +102,7 @@ class Watch:
         for key in sorted(changed):
             yield Piece(PieceKind.HABIT, key, write_habit(self._habits[key].dump()))
         yield Piece(PieceKind.OPEN, "", write_open(self._joiner.waiting()))
+        yield Piece(PieceKind.LINKS, "", write_links(self._links.dump()))
         for name, memories in self._runner.dump().items():
             yield Piece(PieceKind.MEMORY, name, write_memories(memories))
 
@@ -107,6 +114,8 @@ class Watch:
                 self._habits[KeyId(piece.name)] = load(read_habit(piece.value))
             elif piece.kind is PieceKind.OPEN:
                 self._joiner = Joiner(read_open(piece.value))
+            elif piece.kind is PieceKind.LINKS:
+                self._links.load(read_links(piece.value))
             elif piece.kind is PieceKind.MEMORY:
                 memories[piece.name] = read_memories(piece.value)
         self._runner.load(memories)

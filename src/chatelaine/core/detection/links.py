@@ -5,9 +5,8 @@ is established (a build network, a public template, the fingerprint of a common 
 nobody; so does nothing in the first day of an index, in which everything looks fresh.
 """
 
+from collections.abc import Iterable
 from typing import Final, Generic, NamedTuple, TypeVar
-
-from msgspec import ValidationError, convert
 
 from chatelaine.model.detection import Phase, Sighting
 from chatelaine.model.words import NEVER, SECOND, Instant, KeyId, OwnerId
@@ -26,9 +25,8 @@ _ROUTINE: Final = _DAY
 """A body that has been sent for longer, and without a day's pause, is a routine: a check of health, a job."""
 _FIRM: Final = 2
 """Messages that two strangers do not write alike by chance; one of them may be a greeting."""
-_SHARED: Final = 4
-"""Tables of what is shared: system prompts, contexts, prefixes, clients."""
 _ALONE: Final[tuple[tuple[OwnerId, ...], ...]] = ((), (), (), ())
+"""Nobody shares a system prompt, context, prefix or client: the four tables."""
 _BODY_WINDOW: Final = 300 * SECOND
 _FIRST_FAILURE: Final = 400
 
@@ -89,8 +87,11 @@ class _Body(NamedTuple):
     owners: Owners
 
 
-Dumped = tuple[Instant, dict[str, _Turn], dict[str, _Body], tuple[dict[str, _Shared], ...]]
-"""An index in builtins: when it began, turns, bodies, and what is shared."""
+_Values = dict[str, _Shared]
+Dumped = tuple[
+    Instant, Instant, dict[str, _Turn], dict[str, _Body], tuple[_Values, _Values, _Values, _Values]
+]
+"""An index in builtins: when it began and came to, turns, bodies, and what is shared."""
 
 _T = TypeVar("_T")
 
@@ -115,21 +116,22 @@ class _Table(Generic[_T]):
             self.old, self.young = self.young, {}
         self.young[value] = entry
 
-    def all(self) -> dict[str, _T]:
-        return {**self.old, **self.young}
+    def all(self) -> Iterable[tuple[str, _T]]:
+        """Return values and entries, the oldest first."""
+        return {**self.old, **self.young}.items()
 
 
 class Links:
     """The index; it is asked about every sighting, and takes it in."""
 
-    __slots__ = ("_begun", "_bodies", "_most", "_shared", "_turns")
+    __slots__ = ("_begun", "_bodies", "_latest", "_most", "_shared", "_turns")
 
     def __init__(self, most: int = MOST) -> None:
         self._most = most
-        self._begun = NEVER
+        self._begun = self._latest = NEVER
         self._turns: _Table[_Turn] = _Table(most)
         self._bodies: _Table[_Body] = _Table(most)
-        self._shared: tuple[_Table[_Shared], ...] = tuple(_Table(most) for _ in range(_SHARED))
+        self._shared: tuple[_Table[_Shared], ...] = tuple(_Table(most) for _ in _ALONE)
 
     def look(self, sighting: Sighting) -> Elsewhere:
         """Return what was seen elsewhere before a sighting, and take the sighting in.
@@ -147,7 +149,7 @@ class Links:
 
     def _opened(self, sighting: Sighting) -> Elsewhere:
         at, owner = sighting.at, sighting.owner
-        self._begun = self._begun or at
+        self._begun, self._latest = self._begun or at, max(self._latest, at)
         systems, contexts, prefixes, clients = self._shared
         shared: tuple[Owners, ...] = (
             _share(systems, sighting.system_hash, owner, at),
@@ -197,19 +199,18 @@ class Links:
         return found._replace(owners_with_body=others, same_body=count)
 
     def dump(self) -> Dumped:
-        """Return all of it, for the hub's disk."""
-        shared = tuple(table.all() for table in self._shared)
-        return self._begun, self._turns.all(), self._bodies.all(), shared
+        """Return what of it still counts, for the hub's disk."""
+        oldest = self._latest - LASTS
+        turns = {chain: turn for chain, turn in self._turns.all() if turn.at >= oldest}
+        bodies = {body: held for body, held in self._bodies.all() if held.touched >= oldest}
+        systems, contexts, prefixes, clients = (
+            {value: held for value, held in table.all() if held.touched >= oldest} for table in self._shared
+        )
+        return self._begun, self._latest, turns, bodies, (systems, contexts, prefixes, clients)
 
-    def load(self, kept: object) -> None:
-        """Take over what was dumped, in this process or read back from its disk.
-
-        Raises:
-            msgspec.ValidationError: it is no dump of an index.
-        """
-        self._begun, turns, bodies, shared = convert(kept, Dumped)
-        if len(shared) != _SHARED:
-            raise ValidationError(f"{len(shared)} tables of what is shared, not {_SHARED}")
+    def load(self, kept: Dumped) -> None:
+        """Take over what was dumped."""
+        self._begun, self._latest, turns, bodies, shared = kept
         self._turns, self._bodies = _Table(self._most, turns), _Table(self._most, bodies)
         self._shared = tuple(_Table(self._most, held) for held in shared)
 

@@ -5,6 +5,7 @@ from typing import Final
 
 import msgspec
 
+from chatelaine.core.detection.links import Dumped
 from chatelaine.core.detection.memory import Memory
 from chatelaine.model.detection import Sighting
 
@@ -16,6 +17,7 @@ _read_habit: Final[Callable[[bytes], HabitParts]] = msgspec.msgpack.Decoder(Habi
 _read_open: Final[Callable[[bytes], tuple[Sighting, ...]]] = msgspec.msgpack.Decoder(
     tuple[Sighting, ...]
 ).decode
+_read_links: Final[Callable[[bytes], Dumped]] = msgspec.msgpack.Decoder(Dumped).decode
 _read_memories: Final[Callable[[bytes], Memories]] = msgspec.msgpack.Decoder(Memories).decode
 
 
@@ -45,6 +47,20 @@ def read_open(data: bytes) -> tuple[Sighting, ...]:
         msgspec.DecodeError: the bytes are none.
     """
     return _read_open(data)
+
+
+def write_links(dumped: Dumped) -> bytes:
+    """Return the links over all keys as they are kept."""
+    return _write(dumped)
+
+
+def read_links(data: bytes) -> Dumped:
+    """Return the links over all keys.
+
+    Raises:
+        msgspec.DecodeError: the bytes are none.
+    """
+    return _read_links(data)
 
 
 def write_memories(memories: Memories) -> bytes:

@@ -19,17 +19,19 @@ def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | Non
     asked, among = asked + 1, among + fresh
     if asked < limits["requests"]:
         return with_numbers(memory, (asked, among)), None
+    habit = scene.habit
+    learnt = sum(habit.weight(Dimension.SYSTEM, one) > 0 for one in {one for _, one in memory.recent})
+    own = habit.count(Dimension.SYSTEM) - learnt
     prompts, apart = distinct(memory), jensen_shannon(among / asked, 0.0)
     # What is counted ends here; the next new prompt begins anew.
     memory = with_numbers(memory, ())
     if prompts < limits["prompts"] or apart < limits["divergence"]:
         return memory, None
-    templated = scene.habit.count(Dimension.SYSTEM) - prompts >= limits["templates"]
-    if templated or silent(memory, seen.at, seconds=limits["seconds"]):
+    if own >= limits["templates"] or silent(memory, seen.at, seconds=limits["seconds"]):
         return memory, None
     said = Said(
         seen=f"{among:.0f} of {asked:.0f} requests have {prompts} new system prompts: {apart:.2f} bit apart",
-        usual=f"this key has had {scene.habit.count(Dimension.SYSTEM) - prompts} system prompts before",
+        usual=f"this key has had {own} system prompts before",
         against="the owner may have deployed a program with other prompts",
     )
     return tell(memory, seen.at), said

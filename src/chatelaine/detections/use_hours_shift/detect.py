@@ -11,10 +11,14 @@ _HOUR = 3_600 * SECOND
 def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | None]:
     """Return the next memory, and what is said where enough strange hours of a day are used."""
     seen, limits = scene.sighting, card.thresholds
-    memory = remember(memory, seen.at, f"{seen.at // _HOUR % 24:02}", seconds=limits["seconds"])
+    now = f"{seen.at // _HOUR % 24:02}"
+    if memory.recent and memory.recent[-1][1] == now:
+        return memory, None
+    memory = remember(memory, seen.at, now, seconds=limits["seconds"])
     strange = distinct(memory)
-    # The habit has learnt the strange hours before this one.
-    own = scene.habit.count(Dimension.HOUR) - strange + 1
+    # The habit may have learnt of the strange hours meanwhile.
+    learnt = sum(scene.habit.weight(Dimension.HOUR, hour) > 0 for hour in {hour for _, hour in memory.recent})
+    own = scene.habit.count(Dimension.HOUR) - learnt
     if strange < limits["hours"] or own > limits["rhythm"]:
         return memory, None
     if silent(memory, seen.at, seconds=limits["silent"]):

@@ -12,7 +12,8 @@ _AGAINST = "an owner who moves to a new model tries it first, too"
 def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | None]:
     """Return the next memory, and what is said of the first tiny call and of the burst after it."""
     seen, habit, limits = scene.sighting, scene.habit, card.thresholds
-    if Trait.NEW_MODEL in scene.traits:
+    armed = bool(memory.recent) and memory.recent[0][1] == seen.model
+    if not armed and Trait.NEW_MODEL in scene.traits:
         tiny = seen.input_tokens <= limits["tiny_tokens"] or (seen.cap or 1e9) <= limits["tiny_cap"]
         usual = habit.mean(Measure.INPUT_TOKENS)
         if not tiny or (memory.recent and silent(memory, seen.at, seconds=limits["seconds"])):
@@ -23,7 +24,7 @@ def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | Non
             against="a developer may try a new model",
         )
         return Memory(((seen.at, seen.model),), seen.at, (0.0, 0.0)), said
-    if not memory.recent or memory.recent[0][1] != seen.model:
+    if not armed:
         return memory, None
     begun = memory.recent[0][0]
     calls, tokens = memory.numbers[0] + 1, memory.numbers[1] + seen.input_tokens
