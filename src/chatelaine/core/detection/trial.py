@@ -119,15 +119,20 @@ def try_vector(
     parts = read_parts(text)
     if "sightings" not in parts:
         raise VectorBroken("there are no sightings")
-    found = list(_watch(detection, parts, habit))
+    found = list(watch_vector(detection, parts, habit))
     if quiet:
         return [f"it finds: {one.said.seen}" for one in found]
     return list(_compare(found, read_line(parts.get("found", ""))))
 
 
-def _watch(
+def watch_vector(
     detection: Detection, parts: Mapping[str, str], make: Callable[[], LearningHabit]
 ) -> Iterator[Finding]:
+    """Yield what a detection finds in the parts of a vector.
+
+    Raises:
+        VectorBroken: they cannot be read.
+    """
     world, runner, links = _World(make), Runner([detection]), Links()
     for name, part in parts.items():
         if name.partition(" ")[0] == "habit":
