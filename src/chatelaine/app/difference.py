@@ -1,10 +1,10 @@
 """What differs between two settings, and what of it a running service takes over."""
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 
-from chatelaine.model.settings import Settings
+from chatelaine.model.settings import Durability, Settings, UnknownRoute
 
 AT_RESTART = (
     "gate.host",
@@ -21,6 +21,31 @@ AT_RESTART = (
     "capture.directory",
 )
 """What takes effect at the next start only."""
+
+_STRENGTHS: Mapping[str, Callable[[Settings], float]] = {
+    "journal.durability": lambda held: held.journal.durability is Durability.FSYNC,
+    "capture.enabled": lambda held: held.capture.enabled,
+    "capture.everyone": lambda held: held.capture.everyone,
+    "capture.owners": lambda held: len(held.capture.owners),
+    "capture.apps": lambda held: len(held.capture.apps),
+    "capture.keys": lambda held: len(held.capture.keys),
+    "capture.retention": lambda held: held.capture.retention.total_seconds(),
+    "gate.unknown_routes": lambda held: held.gate.unknown_routes is UnknownRoute.REFUSE,
+    "gate.tls.enabled": lambda held: held.gate.tls.enabled,
+    "gate.plain_anywhere": lambda held: not held.gate.plain_anywhere,
+    "gate.trusted_proxies": lambda held: -len(held.gate.trusted_proxies),
+    "gate.sizes.head": lambda held: -held.gate.sizes.head,
+    "gate.sizes.json_body": lambda held: -held.gate.sizes.json_body,
+    "gate.sizes.upload": lambda held: -held.gate.sizes.upload,
+    "keys.lifetime": lambda held: -held.keys.lifetime.total_seconds(),
+    "keys.overlap": lambda held: -held.keys.overlap.total_seconds(),
+}
+"""Settings that record or hold back something, and how much: less is told as weakened (threats.md D54)."""
+
+
+def weakened(before: Settings, after: Settings) -> tuple[str, ...]:
+    """Return the dotted names of settings by which less is recorded or held back than before."""
+    return tuple(name for name, strength in _STRENGTHS.items() if strength(after) < strength(before))
 
 
 def changes(before: Settings, after: Settings) -> tuple[str, ...]:

@@ -22,7 +22,7 @@ from chatelaine.adapters.sqlite import SqliteKeyStore, open_key_store
 from chatelaine.adapters.telemetry import Tally
 from chatelaine.app.census import Census, label_values, worker_reasons
 from chatelaine.app.commands import Clerk, acted
-from chatelaine.app.difference import changes, digest, split_by_restart
+from chatelaine.app.difference import changes, digest, split_by_restart, weakened
 from chatelaine.app.guarding import Guarding, HubParts
 from chatelaine.app.locks import hub_lock
 from chatelaine.app.orders import take_orders, watch_supervisor
@@ -281,10 +281,13 @@ class Hub:
             self._note("reload", by, "refused", fault.reason)
             raise
         changed, at_restart = split_by_restart(changes(self._settings, settings))
+        less = weakened(self._settings, settings)
         self._settings, self._configured = settings, configured
         self._clerk = Clerk(self._keeper, settings, self)
         self._tally.count(RELOADS, "ok")
         self._note("reload", by, "done", ", ".join((*changed, *at_restart)))
+        if less:
+            self._note("settings.weakened", by, "done", ", ".join(less))
         log.info("the settings were read again", extra={"changed": changed, "at_restart": at_restart})
         # Told to every worker even where no setting differs: a certificate or a price may have changed.
         self._reloads += 1

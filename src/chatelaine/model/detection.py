@@ -174,6 +174,18 @@ class Trait(IntFlag):
     DORMANT = auto()
     """The key was idle for thirty days before."""
     ADMIN = auto()
+    WEIGHED = auto()
+    """The evidence on its client was weighed anew."""
+    LINKED = auto()
+    """Something fresh of it was seen under a key of another owner (``core/detection/links.py``)."""
+    REPEATED = auto()
+    """Its key was served the very same body ten times or more in five minutes."""
+    TOOLS = auto()
+    """It brings tools."""
+    NEW_HOUR = auto()
+    """Its key is not used in this hour of the day."""
+    YOUNG = auto()
+    """Its key has shown its context, model, system prompt or cap fewer than fifty times."""
 
 
 class Group(StrEnum):
@@ -225,6 +237,8 @@ class Said(Struct, frozen=True):
     score: float = 0.0
     """Decimal logarithm of the evidence, where the detection weighs any."""
     facts: tuple[tuple[str, str], ...] = ()
+    families: tuple[Family, ...] = ()
+    """Where it speaks for several families at once, each a finding of its own; else the card's."""
 
 
 class Finding(Struct, frozen=True):

@@ -12,16 +12,22 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from chatelaine.core.detection.combine import Combiner, Rules
+from chatelaine.core.detection.evidence import Engine
+from chatelaine.core.detection.links import Links
 from chatelaine.core.detection.pieces import (
     Memories,
+    read_builtins,
     read_frozen,
     read_habit,
+    read_links,
     read_memories,
     read_open,
     read_past,
     read_windows,
+    write_builtins,
     write_frozen,
     write_habit,
+    write_links,
     write_memories,
     write_open,
     write_past,
@@ -78,6 +84,8 @@ class Watch:
         self._runner = Runner(held)
         self._combiner = Combiner(Rules(playbooks={one.card.id: one.card.playbook for one in held}))
         self._joiner = Joiner()
+        self._links = Links()
+        self._engine = Engine()
         self._habits: dict[KeyId, Habit] = {}
         self._changed: set[KeyId] = set()
         self._relearnt: set[KeyId] = set()
@@ -99,16 +107,22 @@ class Watch:
         """Add to a turn what a sighting shows, then learn from it."""
         key = sighting.key
         habit = self._habits.get(key, _UNKNOWN)
-        traits = traits_of(sighting, habit, canary=key in self._canaries)
-        found = list(self._runner.run(Scene(sighting, traits, habit)))
+        elsewhere = self._links.look(sighting)
+        canary = key in self._canaries
+        traits = traits_of(sighting, habit, canary=canary, elsewhere=elsewhere)
+        learnt = bool(key) and not traits & _UNLEARNT
+        weight = self._engine.weigh(sighting) if learnt else None
+        if weight is not None:
+            traits |= Trait.WEIGHED
+        found = list(self._runner.run(Scene(sighting, traits, habit, elsewhere, weight)))
         for finding in found:
             self._combine(finding, turn)
         if key in self._frozen:
             turn.sightings.append(sighting)
         if key:
             self._recent.append(sighting)
-            if not traits & _UNLEARNT:
-                self._learn(sighting, found)
+        if learnt:
+            self._learn(sighting, found)
 
     def _combine(self, finding: Finding, turn: Turn) -> None:
         combined = self._combiner.take(finding)
@@ -154,6 +168,7 @@ class Watch:
 
     def _freeze(self, key: KeyId, why: str = "") -> None:
         self._frozen[key] = why or self._frozen.get(key, "")
+        self._engine.freeze(key)
         habit = self._habits.get(key)
         if habit is not None:
             habit.frozen = True
@@ -161,6 +176,7 @@ class Watch:
 
     def _thaw(self, key: KeyId) -> None:
         del self._frozen[key]
+        self._engine.thaw(key)
         habit = self._habits.get(key)
         if habit is not None:
             habit.frozen = False
@@ -205,21 +221,30 @@ class Watch:
                 yield Piece(PieceKind.HABIT, key, write_habit(self._habits[key].dump()))
             if key in self._pasts:
                 yield Piece(PieceKind.PAST, key, write_past(self._pasts[key].dump()))
+            weighed = self._engine.dump_key(key)
+            if weighed is not None:
+                yield Piece(PieceKind.WEIGHED, key, write_builtins(weighed))
+        yield Piece(PieceKind.EVIDENCE, "", write_builtins(self._engine.dump_rest()))
         yield Piece(PieceKind.OPEN, "", write_open(self._joiner.waiting()))
         yield Piece(PieceKind.COMBINED, "", write_windows(self._combiner.dump()))
         yield Piece(PieceKind.FROZEN, "", write_frozen(self._frozen, self._canaries))
+        yield Piece(PieceKind.LINKS, "", write_links(self._links.dump()))
         for name, memories in self._runner.dump().items():
             yield Piece(PieceKind.MEMORY, name, write_memories(memories))
 
     def restore(self, pieces: Iterable[Piece]) -> None:
         """Take over what was kept."""
         memories: dict[str, Memories] = {}
+        weighed: dict[str, object] = {}
         for piece in pieces:
             if piece.kind is PieceKind.MEMORY:
                 memories[piece.name] = read_memories(piece.value)
+            elif piece.kind is PieceKind.WEIGHED:
+                weighed[piece.name] = read_builtins(piece.value)
             else:
                 self._restore(piece)
         self._runner.load(memories)
+        self._engine.load_keys(weighed)
 
     def _restore(self, piece: Piece) -> None:
         match piece.kind:
@@ -230,10 +255,14 @@ class Watch:
                 past = load_past(read_past(piece.value))
                 self._pasts[KeyId(piece.name)] = past
                 self._owned.setdefault(past.owner, set()).add(KeyId(piece.name))
+            case PieceKind.EVIDENCE:
+                self._engine.load_rest(read_builtins(piece.value))
             case PieceKind.OPEN:
                 self._joiner = Joiner(read_open(piece.value))
             case PieceKind.COMBINED:
                 self._combiner.load(read_windows(piece.value))
+            case PieceKind.LINKS:
+                self._links.load(read_links(piece.value))
             case PieceKind.FROZEN:
                 frozen, canaries = read_frozen(piece.value)
                 self._frozen = {KeyId(key): why for key, why in frozen.items()}

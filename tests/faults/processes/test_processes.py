@@ -144,6 +144,19 @@ def test_a_reload_reaches_every_worker_and_names_what_changed(service: Any) -> N
     waited(lambda: all(one["reloads"] == 2 for one in service.every_worker().values()))
 
 
+def test_a_reload_that_holds_back_less_is_recorded_as_such(service: Any) -> None:
+    service.start()
+    service.write_settings("keys: {overlap: 48h}\n")
+    service.process.send_signal(signal.SIGHUP)
+
+    def weakened() -> list[str]:
+        shown = service.run("events", "show", "--kind", "admin").stdout.splitlines()
+        return [line for line in shown if "action=settings.weakened" in line]
+
+    waited(weakened)
+    assert weakened()[0].endswith("action=settings.weakened outcome=done detail=keys.overlap")
+
+
 def test_a_stop_lets_what_is_under_way_end_and_takes_nothing_new(service: Any) -> None:
     service.start()
     replies: list[int] = []

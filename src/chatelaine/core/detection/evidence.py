@@ -99,8 +99,16 @@ class Engine:
 
     def dump(self) -> dict[str, object]:
         """Return the whole state in builtins: what ``load`` takes up again."""
+        return {"keys": {name: key.dump() for name, key in self.keys.items()}, **self.dump_rest()}
+
+    def dump_key(self, name: str) -> dict[str, object] | None:
+        """Return the state of one key, or None where there is none."""
+        key = self.keys.get(name)
+        return key.dump() if key is not None else None
+
+    def dump_rest(self) -> dict[str, object]:
+        """Return the state of all that is not of one key."""
         return {
-            "keys": {name: key.dump() for name, key in self.keys.items()},
             "crowd": [crowd.dump() for crowd in self.crowd],
             "prefixes": self.prefixes.dump(),
             "fresh": self.fresh.dump(),
@@ -114,7 +122,15 @@ class Engine:
         Raises:
             ValueError: it is no such state.
         """
-        self.keys = {name: KeyState.load(key) for name, key in mapping(state.get("keys")).items()}
+        self.load_keys(mapping(state.get("keys")))
+        self.load_rest(state)
+
+    def load_keys(self, keys: Mapping[str, object]) -> None:
+        """Take up the states of keys."""
+        self.keys = {name: KeyState.load(key) for name, key in keys.items()}
+
+    def load_rest(self, state: Mapping[str, object]) -> None:
+        """Take up the state of all that is not of one key."""
         for crowd, one in zip(self.crowd, part(state, "crowd"), strict=True):
             crowd.load(plain(one))
         self.prefixes.load(state.get("prefixes"))

@@ -6,6 +6,7 @@ from typing import Final
 import msgspec
 
 from chatelaine.core.detection.combine import Window
+from chatelaine.core.detection.links import Dumped
 from chatelaine.core.detection.memory import Memory
 from chatelaine.model.detection import Sighting
 from chatelaine.model.words import KeyId
@@ -21,11 +22,29 @@ _read_habit: Final[Callable[[bytes], HabitParts]] = msgspec.msgpack.Decoder(Habi
 _read_open: Final[Callable[[bytes], tuple[Sighting, ...]]] = msgspec.msgpack.Decoder(
     tuple[Sighting, ...]
 ).decode
+_read_links: Final[Callable[[bytes], Dumped]] = msgspec.msgpack.Decoder(Dumped).decode
 _read_memories: Final[Callable[[bytes], Memories]] = msgspec.msgpack.Decoder(Memories).decode
 
 _read_windows: Final[Callable[[bytes], Windows]] = msgspec.msgpack.Decoder(Windows).decode
 _read_frozen: Final[Callable[[bytes], Frozen]] = msgspec.msgpack.Decoder(Frozen).decode
+_read_builtins: Final[Callable[[bytes], dict[str, object]]] = msgspec.msgpack.Decoder(
+    dict[str, object]
+).decode
 _read_past: Final[Callable[[bytes], PastParts]] = msgspec.msgpack.Decoder(PastParts).decode
+
+
+def write_builtins(state: Mapping[str, object]) -> bytes:
+    """Return a state in builtins, as it is kept."""
+    return _write(state)
+
+
+def read_builtins(data: bytes) -> dict[str, object]:
+    """Return a state in builtins.
+
+    Raises:
+        msgspec.DecodeError: the bytes are none.
+    """
+    return _read_builtins(data)
 
 
 def write_past(parts: PastParts) -> bytes:
@@ -96,6 +115,20 @@ def read_open(data: bytes) -> tuple[Sighting, ...]:
         msgspec.DecodeError: the bytes are none.
     """
     return _read_open(data)
+
+
+def write_links(dumped: Dumped) -> bytes:
+    """Return the links over all keys as they are kept."""
+    return _write(dumped)
+
+
+def read_links(data: bytes) -> Dumped:
+    """Return the links over all keys.
+
+    Raises:
+        msgspec.DecodeError: the bytes are none.
+    """
+    return _read_links(data)
 
 
 def write_memories(memories: Memories) -> bytes:

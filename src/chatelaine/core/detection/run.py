@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from chatelaine.core.detection.memory import EMPTY, Memory
 from chatelaine.core.detection.scene import Scene
-from chatelaine.model.detection import Card, Finding, Group, Said, Sighting, Trait
+from chatelaine.model.detection import Card, Family, Finding, Group, Said, Sighting, Trait
 from chatelaine.model.words import FindingId
 
 Detect = Callable[[Memory, Scene, Card], tuple[Memory, Said | None]]
@@ -18,6 +18,7 @@ Detect = Callable[[Memory, Scene, Card], tuple[Memory, Said | None]]
 GroupKey = tuple[int, str, str]
 _MOST_GROUPS: Final = 500_000
 """Memories that are held at all; the oldest gives way."""
+_MOST_KINDS: Final = 4_096
 _DIGITS: Final = 24
 
 
@@ -30,7 +31,7 @@ class Detection(NamedTuple):
 
 class _Rule(NamedTuple):
     place: int
-    mask: Trait
+    mask: int
     card: Card
     detect: Detect
     group: Callable[[Sighting], tuple[str, str]]
@@ -60,29 +61,39 @@ def mask_of(card: Card) -> Trait:
 class Runner:
     """Runs detections over scenes, and holds what they remember."""
 
-    __slots__ = ("_memories", "_rules")
+    __slots__ = ("_chosen", "_memories", "_rules")
 
     def __init__(self, detections: Iterable[Detection]) -> None:
         chosen = [one for one in detections if one.card.enabled]
         self._rules = tuple(
-            _Rule(place, mask_of(one.card), one.card, one.detect, _GROUPS[one.card.group])
+            _Rule(place, int(mask_of(one.card)), one.card, one.detect, _GROUPS[one.card.group])
             for place, one in enumerate(sorted(chosen, key=lambda one: one.card.id))
         )
         self._memories: dict[GroupKey, Memory] = {}
+        self._chosen: dict[int, tuple[_Rule, ...]] = {}
 
     def run(self, scene: Scene) -> Iterator[Finding]:
         """Yield what the detections find in a scene, in the order of their ids."""
-        traits, memories = scene.traits, self._memories
-        for rule in self._rules:
-            if rule.mask and not rule.mask & traits:
-                continue
+        memories = self._memories
+        for rule in self._looking(int(scene.traits)):
             at = (rule.place, *rule.group(scene.sighting))
             before = memories.get(at, EMPTY)
             after, said = rule.detect(before, scene, rule.card)
             if after is not before:
                 self._hold(at, after)
             if said is not None:
-                yield finding(rule.card, scene.sighting, said)
+                for family in said.families or (rule.card.family,):
+                    yield finding(rule.card, scene.sighting, said, family)
+
+    def _looking(self, traits: int) -> tuple[_Rule, ...]:
+        """Return the rules that look at such sightings; worked out once for each kind."""
+        found = self._chosen.get(traits)
+        if found is None:
+            found = tuple(rule for rule in self._rules if not rule.mask or rule.mask & traits)
+            if len(self._chosen) >= _MOST_KINDS:
+                self._chosen.clear()
+            self._chosen[traits] = found
+        return found
 
     def _hold(self, at: GroupKey, memory: Memory) -> None:
         memories = self._memories
@@ -108,12 +119,14 @@ class Runner:
         }
 
 
-def finding(card: Card, sighting: Sighting, said: Said) -> Finding:
+def finding(card: Card, sighting: Sighting, said: Said, family: Family) -> Finding:
     """Return what a detection said as a finding; the same sighting always gives the same id."""
     if not isfinite(said.score):
         # No store and no peer could read it again.
         said = replace(said, score=0.0)
-    told = f"{card.id}|{card.version}|{sighting.exchange}|{sighting.phase}|{sighting.at}|{sighting.key}"
+    told = (
+        f"{card.id}|{card.version}|{sighting.exchange}|{sighting.phase}|{sighting.at}|{sighting.key}|{family}"
+    )
     return Finding(
         id=FindingId(sha256(told.encode()).hexdigest()[:_DIGITS]),
         detection=card.id,
@@ -124,7 +137,7 @@ def finding(card: Card, sighting: Sighting, said: Said) -> Finding:
         owner=sighting.owner,
         context=sighting.context,
         prefix=sighting.prefix,
-        family=card.family,
+        family=family,
         severity=card.severity if said.severity is None else said.severity,
         certain=card.certain,
         said=said,

@@ -2,15 +2,24 @@
 
 from typing import Final, NamedTuple, Protocol
 
+from chatelaine.core.detection.evidence_said import Weight
+from chatelaine.core.detection.links import NOWHERE, Elsewhere
 from chatelaine.model.detection import Dimension, Measure, Phase, Sighting, Trait
 from chatelaine.model.exchange import Operation, RefusalReason
-from chatelaine.model.words import Instant
+from chatelaine.model.words import SECOND, Instant
 
 _DORMANT_DAYS: Final = 30
 _FIRST_FAILURE: Final = 400
 _TINY_CAP: Final = 5
 _TINY_TOKENS: Final = 40
+_YOUNG: Final = 50
+"""Sightings after which a value is one of its key's own, whoever brought it."""
+_RARE_HOUR: Final = 0.5
+"""An hour of the day that was seen once, and not for a fortnight, is none of the key's."""
+_REPEATED: Final = 10
 _UNPROVEN: Final = frozenset({RefusalReason.KEY_UNPROVEN.value, RefusalReason.KEY_MISSING.value})
+_HOUR: Final = 3_600 * SECOND
+_HOURS: Final = tuple(f"{hour:02}" for hour in range(24))
 _DEAD: Final = frozenset({RefusalReason.KEY_REVOKED.value, RefusalReason.KEY_EXPIRED.value})
 
 
@@ -62,6 +71,10 @@ class Scene(NamedTuple):
     traits: Trait
     habit: HabitView
     """As it stood before this sighting."""
+    elsewhere: Elsewhere = NOWHERE
+    """What of it was seen under keys of other owners."""
+    weight: Weight | None = None
+    """The evidence on its client, where it was weighed anew."""
 
 
 _NEW_CLIENTS: Final = (
@@ -79,7 +92,9 @@ _NEW_WISHES: Final = (
 )
 
 
-def traits_of(sighting: Sighting, habit: HabitView, *, canary: bool = False) -> Trait:
+def traits_of(
+    sighting: Sighting, habit: HabitView, *, canary: bool = False, elsewhere: Elsewhere = NOWHERE
+) -> Trait:
     """Return what is striking about a sighting; novelty is looked for where the habit is settled."""
     if sighting.phase is Phase.ADMIN:
         return Trait.ADMIN
@@ -92,6 +107,13 @@ def traits_of(sighting: Sighting, habit: HabitView, *, canary: bool = False) -> 
                 found |= Trait.DORMANT
     if sighting.phase is not Phase.OPENED:
         found |= Trait.CLOSED | _outcome(sighting)
+    return found if elsewhere is NOWHERE else found | _links(elsewhere)
+
+
+def _links(elsewhere: Elsewhere) -> Trait:
+    found = Trait.REPEATED if elsewhere.same_body >= _REPEATED else Trait.ANY
+    if elsewhere._replace(same_body=0) != NOWHERE:
+        found |= Trait.LINKED
     return found
 
 
@@ -105,6 +127,8 @@ def _asked(sighting: Sighting) -> Trait:
         found |= Trait.LISTING
     elif sighting.operation is Operation.IMAGE:
         found |= Trait.IMAGE
+    if sighting.tools:
+        found |= Trait.TOOLS
     if sighting.forwarded > sighting.believed:
         found |= Trait.SPOOFED
     return found
@@ -125,8 +149,13 @@ def _outcome(sighting: Sighting) -> Trait:
 
 def _novelty(sighting: Sighting, habit: HabitView) -> Trait:
     found = _new_among(_NEW_WISHES, sighting, habit) | _new_wishes(sighting, habit)
-    if not habit.weight(Dimension.CONTEXT, sighting.context):
+    context = habit.weight(Dimension.CONTEXT, sighting.context)
+    if not context:
         found |= _new_among(_NEW_CLIENTS, sighting, habit) | _new_network(sighting, habit)
+    if context < _YOUNG:
+        found |= Trait.YOUNG
+    if habit.weight(Dimension.HOUR, _HOURS[sighting.at // _HOUR % 24]) < _RARE_HOUR:
+        found |= Trait.NEW_HOUR
     return found
 
 
@@ -136,8 +165,9 @@ def _new_among(
     found = Trait.ANY
     for trait, dimension, name in places:
         value: str = getattr(sighting, name)
-        if value and not habit.weight(dimension, value):
-            found |= trait
+        weight = habit.weight(dimension, value) if value else _YOUNG
+        if weight < _YOUNG:
+            found |= Trait.YOUNG if weight else trait | Trait.YOUNG
     return found
 
 
@@ -145,8 +175,9 @@ def _new_wishes(sighting: Sighting, habit: HabitView) -> Trait:
     found = Trait.ANY
     if not habit.weight(Dimension.OPERATION, sighting.operation.value):
         found |= Trait.NEW_OPERATION
-    if not habit.weight(Dimension.CAP, str(sighting.cap) if sighting.cap is not None else "none"):
-        found |= Trait.NEW_CAP
+    cap = habit.weight(Dimension.CAP, str(sighting.cap) if sighting.cap is not None else "none")
+    if cap < _YOUNG:
+        found |= Trait.YOUNG if cap else Trait.NEW_CAP | Trait.YOUNG
     if any(not habit.weight(Dimension.MODALITY, modality.value) for modality in sighting.modalities):
         found |= Trait.NEW_MODALITY
     return found

@@ -14,7 +14,8 @@ before, then ``=== sightings``, one a line, and, where it fires, ``=== found``::
 A line is made of ``name=value`` with values quoted as a shell would (``agent='Mozilla/5.0 (X11)'``) and
 names those of ``Sighting``; ``+90s`` is the offset from the first. What is left out is as in the first
 habit of the same key; ``phase`` is ``whole`` unless said. A sighting teaches its key's habit unless it
-says ``learn=no``. ``canary=yes`` makes its key one.
+says ``learn=no``. ``canary=yes`` makes its key one. ``+0s*50/2s`` says a line fifty times, two seconds
+apart, with ``{n}`` counting from 0; lines happen in the order of their offsets.
 """
 
 import shlex
@@ -24,15 +25,18 @@ from typing import Final, Protocol
 import msgspec
 
 from chatelaine.core.context import agent_family, context_id, prefix_of
+from chatelaine.core.detection.evidence import Engine
+from chatelaine.core.detection.links import Links
 from chatelaine.core.detection.run import Detection, Runner
 from chatelaine.core.detection.scene import HabitView, Scene, traits_of
 from chatelaine.core.vector import VectorBroken, read_parts
-from chatelaine.model.detection import Finding, Phase, Severity, Sighting
+from chatelaine.model.detection import Finding, Phase, Severity, Sighting, Trait
 from chatelaine.model.words import SECOND
 
 _START: Final = 1_790_000_000 * SECOND
 """When the first sighting of every vector happens: 2026-09-21, a Monday."""
 _DAY: Final = 86_400 * SECOND
+_MOST_TIMES: Final = 5_000
 _OWN: Final = frozenset({"learn", "canary", "days", "a_day", "from_hour", "to_hour"})
 """Names of a line that are no fields of a sighting."""
 
@@ -55,6 +59,8 @@ class _World:
         self._habits: dict[str, LearningHabit] = {}
         self._usual: dict[str, Fields] = {}
         self._count = 0
+        self.lived: list[Sighting] = []
+        """Sightings of all lives, key by key."""
 
     def habit(self, key: str) -> LearningHabit:
         """Return the habit of a key; one that has none begins it."""
@@ -74,7 +80,9 @@ class _World:
         for day in range(days, 0, -1):
             begin = midnight - day * _DAY + first * 3600 * SECOND
             for number in range(a_day):
-                self.habit(key).learn(self.sighting(usual, begin + number * span))
+                one = self.sighting(usual, begin + number * span)
+                self.habit(key).learn(one)
+                self.lived.append(one)
 
     def sighting(self, fields: Fields, at: int) -> Sighting:
         """Return the sighting that a line tells of."""
@@ -112,29 +120,37 @@ def try_vector(
     parts = read_parts(text)
     if "sightings" not in parts:
         raise VectorBroken("there are no sightings")
-    found = list(_watch(detection, parts, habit))
+    found = list(watch_vector(detection, parts, habit))
     if quiet:
         return [f"it finds: {one.said.seen}" for one in found]
     return list(_compare(found, read_line(parts.get("found", ""))))
 
 
-def _watch(
+def watch_vector(
     detection: Detection, parts: Mapping[str, str], make: Callable[[], LearningHabit]
 ) -> Iterator[Finding]:
-    world, runner = _World(make), Runner([detection])
+    """Yield what a detection finds in the parts of a vector.
+
+    Raises:
+        VectorBroken: they cannot be read.
+    """
+    world, runner, links, engine = _World(make), Runner([detection]), Links(), Engine()
     for name, part in parts.items():
         if name.partition(" ")[0] == "habit":
             world.live(read_line(part))
-    for line in parts["sightings"].splitlines():
-        if not line.strip():
-            continue
-        offset, _, rest = line.strip().partition(" ")
-        fields = read_line(rest)
+    for lived in sorted(world.lived, key=lambda one: one.at):
+        links.look(lived)
+        engine.weigh(lived)
+    for offset, fields in read_sightings(parts["sightings"]):
         asked = {name: value for name, value in fields.items() if name not in _OWN}
-        sighting = world.sighting(asked, _START + _offset(offset))
+        sighting = world.sighting(asked, _START + offset)
         habit = world.habit(sighting.key)
-        traits = traits_of(sighting, habit, canary=fields.get("canary") == "yes")
-        yield from runner.run(Scene(sighting, traits, habit))
+        elsewhere = links.look(sighting)
+        traits = traits_of(sighting, habit, canary=fields.get("canary") == "yes", elsewhere=elsewhere)
+        weight = engine.weigh(sighting)
+        if weight is not None:
+            traits |= Trait.WEIGHED
+        yield from runner.run(Scene(sighting, traits, habit, elsewhere, weight))
         if fields.get("learn") != "no":
             habit.learn(sighting)
 
@@ -174,6 +190,34 @@ def read_line(line: str) -> Fields:
             raise VectorBroken(f"{word!r} is not name=value")
         fields[name] = value
     return fields
+
+
+def read_sightings(part: str) -> list[tuple[int, Fields]]:
+    """Return offsets in nanoseconds and what their lines say, in the order in which they happen.
+
+    Raises:
+        VectorBroken: an offset or a line cannot be read.
+    """
+    found: list[tuple[int, Fields]] = []
+    for line in part.splitlines():
+        when, _, rest = line.strip().partition(" ")
+        if not when or when.startswith("#"):
+            continue
+        first, times, apart = _repeated(when)
+        found += [
+            (first + number * apart, read_line(rest.replace("{n}", str(number)))) for number in range(times)
+        ]
+    return sorted(found, key=lambda one: one[0])
+
+
+def _repeated(text: str) -> tuple[int, int, int]:
+    offset, star, rest = text.partition("*")
+    if not star:
+        return _offset(text), 1, 0
+    times, _, apart = rest.partition("/")
+    if not times.isdecimal() or not 1 <= int(times) <= _MOST_TIMES:
+        raise VectorBroken(f"{text!r} does not say how often, as +0s*50/2s does; at most {_MOST_TIMES} times")
+    return _offset(offset), int(times), _offset(f"+{apart}")
 
 
 def _pairs(text: str) -> tuple[tuple[str, str], ...]:

@@ -1,0 +1,1 @@
+"""Detection: one actor's clients on the keys of different owners."""

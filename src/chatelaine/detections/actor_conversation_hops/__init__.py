@@ -1,0 +1,1 @@
+"""Detection: a conversation hops between the keys of different owners."""

@@ -1,0 +1,1 @@
+"""Detection: one system prompt under the keys of several owners."""

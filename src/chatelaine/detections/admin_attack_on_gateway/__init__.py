@@ -1,0 +1,1 @@
+"""Detection: a scan of, or an attack on, the gateway itself."""

@@ -1,0 +1,1 @@
+"""Detection: somebody tampers with logs, limits or the clock."""

@@ -1,0 +1,1 @@
+"""Detection: a dormant key wakes."""

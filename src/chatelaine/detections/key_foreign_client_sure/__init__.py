@@ -1,0 +1,1 @@
+"""Detection: a client that is almost certainly not the owner's."""

@@ -1,0 +1,1 @@
+"""Detection: the rate of blocked prompts jumps."""

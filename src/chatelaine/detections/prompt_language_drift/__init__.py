@@ -1,0 +1,1 @@
+"""Detection: many languages at once."""

@@ -1,0 +1,1 @@
+"""Detection: many variants of one prompt."""

@@ -1,0 +1,1 @@
+"""Detection: the shape of a coding agent."""

@@ -1,0 +1,1 @@
+"""Detection: the rate at which a key burns money."""

@@ -1,0 +1,38 @@
+"""Find hours that cost more than a key's days do, and budgets that are used up."""
+
+from chatelaine.core.detection.memory import Memory, silent, tell, with_numbers
+from chatelaine.core.detection.scene import Scene
+from chatelaine.model.detection import Card, Measure, Said, Severity
+from chatelaine.model.exchange import EndReason, RefusalReason
+from chatelaine.model.words import SECOND
+
+_USD = 1e9
+_USED_UP = frozenset({RefusalReason.BUDGET_DAY, RefusalReason.BUDGET_MONTH, EndReason.BUDGET_CUT})
+
+
+def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | None]:
+    """Return the next memory, and what is said where an hour costs more than a day, or a budget is gone."""
+    seen, habit, limits = scene.sighting, scene.habit, card.thresholds
+    used_up = bool(seen.reason) and seen.reason in _USED_UP
+    if not seen.cost and not used_up:
+        return memory, None
+    begun, cost = memory.numbers or (seen.at, 0.0)
+    goes_on = seen.at - begun < limits["seconds"] * SECOND
+    begun, cost = (begun, cost + seen.cost) if goes_on else (seen.at, float(seen.cost))
+    memory = with_numbers(memory, (begun, cost))
+    if cost < limits["usd"] * _USD and not used_up:
+        return memory, None
+    day = habit.high(Measure.COST_A_DAY, limits["deviations"])
+    known = habit.measured(Measure.COST_A_DAY) >= limits["days"]
+    burning = known and cost > max(limits["factor"] * day, limits["usd"] * _USD)
+    if not (burning or used_up) or silent(memory, seen.at, seconds=limits["seconds"]):
+        return memory, None
+    minutes = (seen.at - begun) / SECOND / 60
+    said = Said(
+        seen=f"{cost / _USD:,.2f} USD within {minutes:.0f} min"
+        + ("; the budget is used up" if used_up else ""),
+        usual=f"{habit.mean(Measure.COST_A_DAY) / _USD:,.2f} USD a day, at most {day / _USD:,.2f}",
+        against="a batch job of the owner burns as fast",
+        severity=Severity.HIGH if known and cost > limits["many"] * max(day, _USD) else None,
+    )
+    return tell(memory, seen.at), said

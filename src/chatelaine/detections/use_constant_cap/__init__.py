@@ -1,0 +1,1 @@
+"""Detection: one new cap on many prompts."""

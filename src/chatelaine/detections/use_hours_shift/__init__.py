@@ -1,0 +1,1 @@
+"""Detection: use in hours that are not the key's."""

@@ -1,0 +1,1 @@
+"""Detection: a flood of identical requests."""

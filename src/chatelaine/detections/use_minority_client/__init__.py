@@ -1,0 +1,1 @@
+"""Detection: a small, different client beside the owner's."""

@@ -1,0 +1,38 @@
+"""Find small clients beside the owner's that differ from it in what they ask, how much, and when."""
+
+from chatelaine.core.detection.memory import Memory, silent, tell, with_numbers
+from chatelaine.core.detection.scene import Scene
+from chatelaine.model.detection import Card, Dimension, Measure, Said, Trait
+from chatelaine.model.words import SECOND
+
+_HOUR = 3_600 * SECOND
+_NAMES = ("another model", "another size", "other hours")
+_SMALL, _LARGE = 0.1, 3.0
+
+
+def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | None]:
+    """Return the next memory, and what is said where most requests of a young client are odd in two ways."""
+    seen, habit, limits = scene.sighting, scene.habit, card.thresholds
+    if not memory.numbers and Trait.NEW_CONTEXT not in scene.traits:
+        return memory, None
+    begun, count, *odd = memory.numbers or (float(seen.at), 0.0, 0.0, 0.0, 0.0)
+    hour = f"{seen.at // _HOUR % 24:02}"
+    mean = habit.mean(Measure.INPUT_TOKENS)
+    odd[0] += habit.share(Dimension.MODEL, seen.model) < limits["rare"]
+    odd[1] += not _SMALL * mean <= seen.input_tokens <= max(habit.high(Measure.INPUT_TOKENS), _LARGE * mean)
+    odd[2] += habit.share(Dimension.HOUR, hour) < limits["rare"] / 5
+    count += 1
+    memory = with_numbers(memory, (begun, count, *odd))
+    kinds = [name for name, times in zip(_NAMES, odd, strict=True) if times >= limits["most"] * count]
+    if count < limits["requests"] or len(kinds) < limits["kinds"]:
+        return memory, None
+    hours = max((seen.at - begun) / _HOUR, 1)
+    rate, usual = count / hours, habit.mean(Measure.REQUESTS_AN_HOUR)
+    if rate > limits["minor"] * usual or silent(memory, seen.at, seconds=limits["silent"]):
+        return memory, None
+    said = Said(
+        seen=f"a new client of {rate:.1f} requests an hour has {' and '.join(kinds)}, over {count:.0f}",
+        usual=f"this key's clients use other models, sizes or hours, in {usual:,.0f} requests an hour",
+        against="a developer beside the application, or a second application, differs too",
+    )
+    return tell(memory, seen.at), said

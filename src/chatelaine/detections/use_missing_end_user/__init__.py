@@ -1,0 +1,1 @@
+"""Detection: the end-user id is missing."""

@@ -1,0 +1,1 @@
+"""Detection: a tiny call to a new model, and what follows."""

@@ -1,0 +1,1 @@
+"""Detection: a key's first image, audio or video."""

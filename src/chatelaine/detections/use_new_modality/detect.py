@@ -1,0 +1,25 @@
+"""Find kinds of content that are new to a key."""
+
+from chatelaine.core.detection.memory import Memory, silent, tell
+from chatelaine.core.detection.scene import Scene
+from chatelaine.model.detection import Card, Dimension, Said, Severity, Trait
+from chatelaine.model.exchange import Modality
+
+_MADE = frozenset({Modality.IMAGE, Modality.AUDIO, Modality.VIDEO})
+
+
+def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | None]:
+    """Return the next memory, and what is said of the first use of a kind of content."""
+    seen, habit = scene.sighting, scene.habit
+    fresh = [one for one in seen.modalities if not habit.weight(Dimension.MODALITY, one.value)]
+    if not fresh or silent(memory, seen.at, seconds=card.thresholds["silent"]):
+        return memory, None
+    uses = habit.total(Dimension.MODALITY)
+    made = not _MADE.isdisjoint(fresh) and Trait.NEW_OPERATION in scene.traits
+    said = Said(
+        seen=f"{' and '.join(fresh)} for the first time, by {seen.operation} on {seen.model or 'no model'}",
+        usual=f"{habit.count(Dimension.MODALITY)} other kinds of content in {uses:.0f} uses",
+        against="the owner's application may have learnt something new",
+        severity=Severity.HIGH if made else None,
+    )
+    return tell(memory, seen.at), said

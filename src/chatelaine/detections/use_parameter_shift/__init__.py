@@ -1,0 +1,1 @@
+"""Detection: the habit of streaming or tools turns."""

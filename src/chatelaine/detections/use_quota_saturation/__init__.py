@@ -1,0 +1,1 @@
+"""Detection: a new client takes the known client's quota."""

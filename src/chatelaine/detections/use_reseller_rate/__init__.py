@@ -1,0 +1,1 @@
+"""Detection: the pace of a resale proxy."""

@@ -1,0 +1,1 @@
+"""Detection: forwarding headers that nobody vouches for."""

@@ -1,0 +1,22 @@
+"""Find clients that are new, or prove nothing, and claim hops that no trusted proxy vouches for."""
+
+from chatelaine.core.detection.memory import Memory, silent, tell
+from chatelaine.core.detection.scene import Scene
+from chatelaine.model.detection import Card, Said, Severity, Trait
+
+
+def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | None]:
+    """Return the next memory, and what is said of a client's first such claim within an hour."""
+    seen, limits = scene.sighting, card.thresholds
+    if Trait.NEW_CONTEXT not in scene.traits and Trait.UNPROVEN not in scene.traits:
+        return memory, None
+    if silent(memory, seen.at, seconds=limits["silent"]):
+        return memory, None
+    claimed = seen.forwarded - seen.believed
+    said = Said(
+        seen=f"it claims {claimed} hops that no trusted proxy vouches for, from {seen.prefix or 'somewhere'}",
+        usual=f"{seen.believed} hops of this request came from trusted proxies",
+        against="a proxy of the owner may be missing in gate.trusted_proxies",
+        severity=Severity.MEDIUM if claimed >= limits["hops"] else None,
+    )
+    return tell(memory, seen.at), said

@@ -1,0 +1,1 @@
+"""Detection: a spike in the size of requests."""

@@ -1,0 +1,53 @@
+"""Find requests that have become much larger than a key's are."""
+
+from math import expm1, log1p
+
+from chatelaine.core.detection.memory import Memory, silent, tell, with_numbers
+from chatelaine.core.detection.scene import HabitView, Scene
+from chatelaine.model.detection import Card, Measure, Said
+from chatelaine.model.words import SECOND
+
+_EVERY = 10
+_WINDOW = 100
+_STEP = 0.05
+_MEASURES = (Measure.INPUT_TOKENS, Measure.OUTPUT_TOKENS)
+
+
+def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | None]:
+    """Return the next memory, and what is said where the running mean of tokens is beyond the habit."""
+    seen, limits = scene.sighting, card.thresholds
+    if not seen.input_tokens:
+        return memory, None
+    last, count, taken, given, most_taken, most_given = memory.numbers or (seen.at, 0.0, 0.0, 0.0, 0.0, 0.0)
+    if not count or count >= _WINDOW or seen.at - last > limits["seconds"] * SECOND:
+        # What is usual is asked as counting begins: the habit learns from what is counted, too.
+        count, (most_taken, most_given) = 0.0, _most(scene.habit, card)
+    count += 1
+    step = max(1 / count, _STEP)
+    taken += step * (log1p(seen.input_tokens) - taken)
+    given += step * (log1p(seen.output_tokens) - given)
+    memory = with_numbers(memory, (seen.at, count, taken, given, most_taken, most_given))
+    if count < limits["requests"] or count % _EVERY or silent(memory, seen.at, seconds=limits["seconds"]):
+        return memory, None
+    sizes = zip(_MEASURES, (expm1(taken), expm1(given)), (most_taken, most_given), strict=True)
+    for measure, mean, most in sizes:
+        if most and mean > most:
+            named = measure.replace("_", " ")
+            said = Said(
+                seen=f"about {mean:,.0f} {named} a request, over {count:.0f} requests",
+                usual=f"this key's requests hardly ever have more than {most:,.0f} {named}",
+                against="the owner may send longer documents, or ask for longer texts",
+            )
+            return tell(memory, seen.at), said
+    return memory, None
+
+
+def _most(habit: HabitView, card: Card) -> tuple[float, ...]:
+    """Return the means of input and output tokens that are still usual; 0 where nothing is known."""
+    limits = card.thresholds
+    if not habit.settled:
+        return 0.0, 0.0
+    return tuple(
+        max(limits["factor"] * habit.mean(one), habit.high(one, limits["deviations"]), limits["tokens"])
+        for one in _MEASURES
+    )

@@ -1,0 +1,1 @@
+"""Detection: a spike of requests."""
