@@ -74,6 +74,11 @@ class Scene(NamedTuple):
     """What of it was seen under keys of other owners."""
 
 
+def at_home(scene: Scene) -> bool:
+    """Tell whether a sighting comes from a client context of its key's habit: likely the owner's."""
+    return scene.habit.weight(Dimension.CONTEXT, scene.sighting.context) > 0
+
+
 _NEW_CLIENTS: Final = (
     (Trait.NEW_PREFIX, Dimension.PREFIX, "prefix"),
     (Trait.NEW_COUNTRY, Dimension.COUNTRY, "country"),
