@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from chatelaine import catalog
+from chatelaine.core.detection import trial
 from chatelaine.core.detection.run import Detection
-from chatelaine.core.detection.trial import watch_vector
 from chatelaine.core.key.habit import Habit
 from chatelaine.core.vector import read_parts
 from chatelaine.model.detection import Card
@@ -69,7 +69,7 @@ def test_a_weak_card_does_not_answer_with_more_than_its_severity_bears(card: Car
 def test_what_is_said_is_short_enough_for_the_night(one: Detection) -> None:
     folder = catalog.shelf("detections").joinpath(one.card.id)
     for vector in catalog.vectors(folder):
-        for found in watch_vector(one, read_parts(vector.read_text("utf-8")), Habit):
+        for found in trial._watch(one, read_parts(vector.read_text("utf-8")), Habit):
             said = (found.said.seen, found.said.usual, found.said.against)
             assert max(map(len, said)) <= MOST_OF_A_SENTENCE
             assert not any(sentence.endswith(".") or "  " in sentence for sentence in said)

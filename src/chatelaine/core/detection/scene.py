@@ -77,6 +77,11 @@ class Scene(NamedTuple):
     """The evidence on its client, where it was weighed anew."""
 
 
+def at_home(scene: Scene) -> bool:
+    """Tell whether a sighting comes from a client context of its key's habit: likely the owner's."""
+    return scene.habit.weight(Dimension.CONTEXT, scene.sighting.context) > 0
+
+
 _NEW_CLIENTS: Final = (
     (Trait.NEW_PREFIX, Dimension.PREFIX, "prefix"),
     (Trait.NEW_COUNTRY, Dimension.COUNTRY, "country"),

@@ -19,7 +19,7 @@ apart, with ``{n}`` counting from 0; lines happen in the order of their offsets.
 """
 
 import shlex
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final, Protocol
 
 import msgspec
@@ -120,21 +120,27 @@ def try_vector(
     parts = read_parts(text)
     if "sightings" not in parts:
         raise VectorBroken("there are no sightings")
-    found = list(watch_vector(detection, parts, habit))
+    found = list(_watch(detection, parts, habit))
     if quiet:
         return [f"it finds: {one.said.seen}" for one in found]
     return list(_compare(found, read_line(parts.get("found", ""))))
 
 
-def watch_vector(
+def _watch(
     detection: Detection, parts: Mapping[str, str], make: Callable[[], LearningHabit]
 ) -> Iterator[Finding]:
-    """Yield what a detection finds in the parts of a vector.
+    return watch_all([detection], parts, make)
+
+
+def watch_all(
+    detections: Iterable[Detection], parts: Mapping[str, str], make: Callable[[], LearningHabit]
+) -> Iterator[Finding]:
+    """Yield what detections find in the parts of a vector.
 
     Raises:
         VectorBroken: they cannot be read.
     """
-    world, runner, links, engine = _World(make), Runner([detection]), Links(), Engine()
+    world, runner, links, engine = _World(make), Runner(detections), Links(), Engine()
     for name, part in parts.items():
         if name.partition(" ")[0] == "habit":
             world.live(read_line(part))

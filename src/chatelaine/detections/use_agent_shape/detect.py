@@ -1,7 +1,7 @@
 """Find the shape of a coding agent on a key that is none's: tools, and prompts far above its size."""
 
 from chatelaine.core.detection.memory import Memory, silent, tell
-from chatelaine.core.detection.scene import Scene
+from chatelaine.core.detection.scene import Scene, at_home
 from chatelaine.model.detection import Card, Dimension, Measure, Said, Severity
 
 
@@ -15,10 +15,11 @@ def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | Non
         return memory, None
     if habit.share(Dimension.TOOLS, "yes") > limits["share"]:
         return memory, None
+    large = Severity.HIGH if seen.input_tokens >= limits["large"] else None
     said = Said(
         seen=f"{seen.tools} tools and {seen.input_tokens:,} input tokens on {seen.model}",
         usual=f"this key brings no tools, and one prompt in a hundred has over {high:,.0f} tokens",
         against="a developer of the owner may try an agent with this key",
-        severity=Severity.HIGH if seen.input_tokens >= limits["large"] else None,
+        severity=Severity.LOW if at_home(scene) else large,
     )
     return tell(memory, seen.at), said

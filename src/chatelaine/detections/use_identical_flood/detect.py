@@ -1,7 +1,7 @@
 """Find floods of identical requests that are served, and paid for."""
 
 from chatelaine.core.detection.memory import Memory, silent, tell
-from chatelaine.core.detection.scene import Scene
+from chatelaine.core.detection.scene import Scene, at_home
 from chatelaine.model.detection import Card, Said, Severity
 
 
@@ -15,6 +15,6 @@ def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | Non
         seen=f"the same body was served {times} times in five minutes, by {seen.model or 'no named model'}",
         usual="what is asked again is asked once or twice, or has been for days",
         against="a load test, a loop in the owner's program or sampling on purpose does so too",
-        severity=Severity.HIGH if many else None,
+        severity=Severity.LOW if at_home(scene) else Severity.HIGH if many else None,
     )
     return tell(memory, seen.at), said

@@ -1,8 +1,8 @@
 """Find requests without an end-user id on keys that always send one."""
 
 from chatelaine.core.detection.memory import Memory, remember, silent, tell, with_numbers
-from chatelaine.core.detection.scene import Scene
-from chatelaine.model.detection import Card, Dimension, Said
+from chatelaine.core.detection.scene import Scene, at_home
+from chatelaine.model.detection import Card, Dimension, Said, Severity
 from chatelaine.model.exchange import Operation
 from chatelaine.model.words import SECOND
 
@@ -26,5 +26,6 @@ def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | Non
         seen=f"{times} requests within 10 min name no end user",
         usual=f"{usual:.0%} of this key's requests name one",
         against="a job of the owner, or a new version of its program, may send none",
+        severity=Severity.LOW if at_home(scene) else None,
     )
     return tell(memory, seen.at), said

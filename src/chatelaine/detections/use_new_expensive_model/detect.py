@@ -1,7 +1,7 @@
 """Find a new model that is tried with one tiny call, and then used far beyond what is usual."""
 
 from chatelaine.core.detection.memory import Memory, silent
-from chatelaine.core.detection.scene import Scene
+from chatelaine.core.detection.scene import Scene, at_home
 from chatelaine.model.detection import Card, Measure, Said, Severity, Trait
 from chatelaine.model.words import SECOND
 
@@ -22,6 +22,7 @@ def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | Non
             seen=f"one call of {seen.input_tokens} input tokens to {seen.model}, a model this key never used",
             usual=f"calls of {usual:,.0f} input tokens to other models",
             against="a developer may try a new model",
+            severity=Severity.LOW if at_home(scene) else None,
         )
         return Memory(((seen.at, seen.model),), seen.at, (0.0, 0.0)), said
     if not armed:
@@ -38,6 +39,6 @@ def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | Non
         seen=f"{tokens:,.0f} input tokens in {calls:.0f} calls to {seen.model}, tried {hours:.0f} h ago",
         usual=f"this key sends {usual:,.0f} input tokens an hour, to all models",
         against=_AGAINST,
-        severity=Severity.CRITICAL,
+        severity=None if at_home(scene) else Severity.CRITICAL,
     )
     return Memory((), seen.at, ()), said if within else None

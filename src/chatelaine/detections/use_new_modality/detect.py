@@ -1,11 +1,12 @@
 """Find kinds of content that are new to a key."""
 
 from chatelaine.core.detection.memory import Memory, silent, tell
-from chatelaine.core.detection.scene import Scene
+from chatelaine.core.detection.scene import Scene, at_home
 from chatelaine.model.detection import Card, Dimension, Said, Severity, Trait
 from chatelaine.model.exchange import Modality
 
 _MADE = frozenset({Modality.IMAGE, Modality.AUDIO, Modality.VIDEO})
+_SEVERITIES = {1: Severity.HIGH, 0: Severity.MEDIUM, -1: Severity.LOW}
 
 
 def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | None]:
@@ -20,6 +21,6 @@ def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | Non
         seen=f"{' and '.join(fresh)} for the first time, by {seen.operation} on {seen.model or 'no model'}",
         usual=f"{habit.count(Dimension.MODALITY)} other kinds of content in {uses:.0f} uses",
         against="the owner's application may have learnt something new",
-        severity=Severity.HIGH if made else None,
+        severity=_SEVERITIES[made - at_home(scene)],
     )
     return tell(memory, seen.at), said

@@ -3,8 +3,8 @@
 from math import expm1, log1p
 
 from chatelaine.core.detection.memory import Memory, silent, tell, with_numbers
-from chatelaine.core.detection.scene import HabitView, Scene
-from chatelaine.model.detection import Card, Measure, Said
+from chatelaine.core.detection.scene import HabitView, Scene, at_home
+from chatelaine.model.detection import Card, Measure, Said, Severity
 from chatelaine.model.words import SECOND
 
 _EVERY = 10
@@ -35,8 +35,9 @@ def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | Non
             named = measure.replace("_", " ")
             said = Said(
                 seen=f"about {mean:,.0f} {named} a request, over {count:.0f} requests",
-                usual=f"this key's requests hardly ever have more than {most:,.0f} {named}",
+                usual=f"the key's requests hardly ever have more than {most:,.0f} {named}",
                 against="the owner may send longer documents, or ask for longer texts",
+                severity=Severity.LOW if at_home(scene) else None,
             )
             return tell(memory, seen.at), said
     return memory, None
