@@ -174,6 +174,12 @@ class Trait(IntFlag):
     DORMANT = auto()
     """The key was idle for thirty days before."""
     ADMIN = auto()
+    ANONYMOUS = auto()
+    """It comes over Tor, a VPN or a public proxy."""
+    BROWSER = auto()
+    """It names itself as a browser does."""
+    RESIDUE = auto()
+    """``origin`` and ``referer`` are there and empty, as a known resale proxy sends them."""
 
 
 class Group(StrEnum):
@@ -183,6 +189,8 @@ class Group(StrEnum):
     KEY_CONTEXT = "key_context"
     CONTEXT = "context"
     """One client context over all keys."""
+    ORIGIN = "origin"
+    """One TLS client on one network prefix over all keys, whatever headers it sends."""
     OWNER = "owner"
     ALL = "all"
 

@@ -35,6 +35,11 @@ def distinct(memory: Memory) -> int:
     return len({value for _, value in memory.recent})
 
 
+def knows(memory: Memory, value: str) -> bool:
+    """Tell whether a value is remembered."""
+    return any(value == known for _, known in memory.recent)
+
+
 def tell(memory: Memory, at: Instant) -> Memory:
     """Return the memory of a detection that speaks now."""
     return Memory(memory.recent, at, memory.numbers)

@@ -37,6 +37,7 @@ _GROUPS: Final[Mapping[Group, Callable[[Sighting], tuple[str, str]]]] = {
     Group.KEY: lambda seen: (seen.key, ""),
     Group.KEY_CONTEXT: lambda seen: (seen.key, seen.context),
     Group.CONTEXT: lambda seen: ("", seen.context),
+    Group.ORIGIN: lambda seen: (seen.prefix, seen.ja4),
     Group.OWNER: lambda seen: (seen.owner, ""),
     Group.ALL: lambda _: ("", ""),
 }

@@ -3,13 +3,15 @@
 from typing import Final, NamedTuple, Protocol
 
 from chatelaine.model.detection import Dimension, Measure, Phase, Sighting, Trait
-from chatelaine.model.exchange import Operation, RefusalReason
+from chatelaine.model.exchange import NetworkClass, Operation, RefusalReason
 from chatelaine.model.words import Instant
 
 _DORMANT_DAYS: Final = 30
 _FIRST_FAILURE: Final = 400
 _TINY_CAP: Final = 5
 _TINY_TOKENS: Final = 40
+_ANONYMOUS: Final = NetworkClass.TOR | NetworkClass.VPN | NetworkClass.PROXY
+_BROWSER: Final = "mozilla"
 _UNPROVEN: Final = frozenset({RefusalReason.KEY_UNPROVEN.value, RefusalReason.KEY_MISSING.value})
 _DEAD: Final = frozenset({RefusalReason.KEY_REVOKED.value, RefusalReason.KEY_EXPIRED.value})
 
@@ -107,6 +109,17 @@ def _asked(sighting: Sighting) -> Trait:
         found |= Trait.IMAGE
     if sighting.forwarded > sighting.believed:
         found |= Trait.SPOOFED
+    return found | _shown(sighting)
+
+
+def _shown(sighting: Sighting) -> Trait:
+    found = Trait.ANY
+    if sighting.network and sighting.network & _ANONYMOUS:
+        found |= Trait.ANONYMOUS
+    if sighting.agent_family == _BROWSER:
+        found |= Trait.BROWSER
+    if ("origin", "") in sighting.sdk and ("referer", "") in sighting.sdk:
+        found |= Trait.RESIDUE
     return found
 
 
