@@ -16,6 +16,7 @@ _CLASSES: Final = (
 _UNITS: Final = ((86_400, "d"), (3_600, "h"), (60, "min"))
 _SHOWN: Final = 40
 """Characters of a caller's own text in a sentence."""
+_COUNTRY: Final = 2
 
 
 def count_of(count: float, one: str, many: str = "") -> str:
@@ -44,7 +45,7 @@ def class_of(network: NetworkClass) -> str:
 def place(seen: Sighting) -> str:
     """Return where a sighting comes from: prefix, operator, country, class."""
     operator = f"AS{seen.asn}" if seen.asn else ""
-    told = (seen.prefix or seen.ip[:_SHOWN], operator, seen.country, class_of(seen.network))
+    told = (shown(seen.prefix, shown(seen.ip, "")), operator, seen.country[:_COUNTRY], class_of(seen.network))
     return ", ".join(part for part in told if part) or "an unknown network"
 
 

@@ -18,8 +18,9 @@ def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | Non
         return memory, None
     shared = bool(seen.network & NetworkClass.BIG_CLOUD)
     crowd = f"many customers of {class_of(seen.network)} share one network and one SDK"
+    within = span(asked["seconds"])
     said = Said(
-        seen=f"keys of {count_of(owners, 'owner')} were checked in {span(asked['seconds'])} by one client, {place(seen)}",
+        seen=f"keys of {count_of(owners, 'owner')} checked in {within} by one client, {place(seen)}",
         usual="a client uses the keys of one owner",
         against=crowd if shared else f"{program(seen)} may be a platform's that serves all these owners",
         facts=(("owners", " ".join(sorted({owner for _, owner in memory.recent}))),),

@@ -15,7 +15,7 @@ def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | Non
     hosted = seen.network != NetworkClass.NONE
     curious = "a colleague or a scanner of the owner's may have tried what it found"
     said = Said(
-        seen=f"canary {seen.key} was used by {program(seen)}, from {place(seen)}",
+        seen=f"canary {shown(seen.key, 'without id')} was used by {program(seen)}, from {place(seen)}",
         usual="a canary is never used; it lies where only a thief looks",
         against=f"{curious}, if rarely from such a network" if hosted else curious,
         facts=(("route", seen.route), ("model", shown(seen.model, ""))),

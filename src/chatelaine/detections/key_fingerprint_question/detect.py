@@ -14,12 +14,13 @@ def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | Non
         return memory, None
     if not fresh and not memory.recent:
         return memory, None
+    first = not memory.recent
     memory = remember(memory, seen.at, f"{seen.chain} {seen.model}", seconds=asked["seconds"])
-    models = {text for _, text in memory.recent if text.startswith(seen.chain)}
+    models = {text for _, text in memory.recent if text.startswith(f"{seen.chain} ")}
     if len(models) >= asked["models"] and not silent(memory, seen.at, seconds=asked["seconds"]):
         return tell(memory, seen.at), _said_of_many(scene, len(models))
     usual = scene.habit.mean(Measure.INPUT_TOKENS)
-    if not fresh or usual < asked["times"] * max(seen.input_tokens, 1):
+    if not first or usual < asked["times"] * max(seen.input_tokens, 1):
         return memory, None
     said = Said(
         seen=f"a new client's first question has some {seen.input_tokens} tokens, from {place(seen)}",

@@ -15,8 +15,9 @@ def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | Non
         return memory, None
     if silent(memory, seen.at, seconds=asked["seconds"]):
         return memory, None
+    cap, model = shown(str(seen.cap), ""), shown(seen.model, "no model")
     said = Said(
-        seen=f"{seen.cap} output tokens of {shown(seen.model, 'no model')} asked for, from {place(seen)}",
+        seen=f"{cap} output tokens of {model} asked for, from {place(seen)}",
         usual=f"the key set this cap in {often(habit, Dimension.CAP, str(seen.cap))}",
         against=excuse(scene, "tools for self-hosted models send -1 where they mean no limit"),
         facts=(("cap", str(seen.cap)), ("input_tokens", str(seen.input_tokens))),

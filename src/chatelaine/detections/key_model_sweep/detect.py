@@ -24,8 +24,9 @@ def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | Non
         return memory, None
     if silent(memory, seen.at, seconds=asked["seconds"]):
         return memory, None
+    models, within = count_of(len(tried), "model"), span(asked["seconds"])
     said = Said(
-        seen=f"{count_of(len(tried), 'model')} tried in {span(asked['seconds'])}, {len(refused)} denied; {place(seen)}",
+        seen=f"{models} tried in {within}, {len(refused)} denied; from {place(seen)}",
         usual=f"the key uses {count_of(habit.count(Dimension.MODEL), 'model')}",
         against=excuse(scene, "an evaluation of the owner's over many models looks the same"),
     )

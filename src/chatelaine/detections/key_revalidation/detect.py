@@ -1,6 +1,7 @@
 """Find checks of a key that come back in a rhythm."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from chatelaine.core.detection.memory import Memory, remember, silent, tell
 from chatelaine.core.detection.scene import Scene
@@ -22,7 +23,7 @@ def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | Non
         return memory, None
     memory = remember(memory, seen.at, "", seconds=asked["remembered"])
     times = [at for at, _ in memory.recent]
-    gaps = [(after - before) / (60 * SECOND) for before, after in zip(times, times[1:], strict=False)]
+    gaps = [(after - before) / (60 * SECOND) for before, after in pairwise(times)]
     if len(gaps) < asked["repeats"]:
         return memory, None
     # Six hours are six times one: of periods that fit alike, the longest is meant.

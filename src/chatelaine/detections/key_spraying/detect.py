@@ -16,8 +16,9 @@ def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | Non
     if distinct(memory) < asked["keys"] or silent(memory, seen.at, seconds=asked["seconds"]):
         return memory, None
     valid = len({text for _, text in memory.recent if text.endswith("valid")})
+    tokens, within = count_of(distinct(memory), "token"), span(asked["seconds"])
     said = Said(
-        seen=f"{count_of(distinct(memory), 'token')} tried in vain in {span(asked['seconds'])}, from {place(seen)}",
+        seen=f"{tokens} tried in vain in {within}, from {place(seen)}",
         usual="a client has one key, which works",
         against=f"{program(seen)} may hold keys of environments that are gone",
         severity=Severity.HIGH if valid else None,

@@ -2,8 +2,9 @@
 
 from chatelaine.core.detection.memory import Memory, knows, remember, silent, tell
 from chatelaine.core.detection.scene import Scene
-from chatelaine.core.detection.telling import own_network, place, program
+from chatelaine.core.detection.telling import own_network, place, program, shown
 from chatelaine.model.detection import Card, Dimension, Said, Sighting, Trait
+from chatelaine.model.words import SECOND
 
 _DAY = 86_400
 
@@ -19,13 +20,13 @@ def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | Non
         return remember(memory, seen.at, mark, seconds=asked["days"] * _DAY, most=most), None
     if not memory.recent or silent(memory, seen.at, seconds=_DAY):
         return memory, None
-    oldest = seen.at - int(asked["days"] * _DAY * 1_000_000_000)
+    oldest = seen.at - int(asked["days"] * _DAY) * SECOND
     known = next((mark for at, mark in memory.recent if at >= oldest and _same(mark, scene)), "")
     if not known:
         return memory, None
-    old = known.split(" ")[0]
+    old = known.split(" ", 1)[0]
     said = Said(
-        seen=f"{program(seen)} from {place(seen)} uses key {seen.key}; it tried the dead key {old} before",
+        seen=f"{program(seen)}, {place(seen)}: uses this key and tried the dead key {shown(old, '')}",
         usual="clients of a dead key that were not the owner's do not get the next one",
         against="the owner may have given a forgotten deployment the new key",
         facts=(("dead_key", old), ("ja4", seen.ja4), ("headers", seen.header_hash)),
@@ -36,7 +37,7 @@ def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | Non
 def _same(mark: str, scene: Scene) -> bool:
     """Tell whether two independent features agree: the network, and the program by TLS or headers."""
     seen = scene.sighting
-    key, prefix, ja4, headers = mark.split(" ")
+    key, prefix, ja4, headers = mark.split(" ", 3)
     if key == seen.key or _usual(scene):
         return False
     program_agrees = bool((ja4 and ja4 == seen.ja4) or (headers and headers == seen.header_hash))

@@ -20,8 +20,9 @@ def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | Non
         return memory, None
     if silent(memory, seen.at, seconds=asked["seconds"]):
         return memory, None
+    model = shown(seen.model, "a model")
     said = Said(
-        seen=f"{seen.operation} asked of {shown(seen.model, 'a model')}, answered {seen.status}, from {place(seen)}",
+        seen=f"{seen.operation} asked of {model}, answered {seen.status}, from {place(seen)}",
         usual=f"the key used this model in {often(habit, Dimension.MODEL, seen.model)}",
         against=excuse(scene, "a developer on a new machine may name the wrong model"),
         facts=(("error_code", seen.error_code),),
