@@ -7,12 +7,13 @@ import pytest
 
 from chatelaine import catalog
 from chatelaine.core.detection import trial
+from chatelaine.core.detection.memory import Memory
 from chatelaine.core.detection.page import detections_page
-from chatelaine.core.detection.run import mask_of
-from chatelaine.core.detection.scene import traits_of
+from chatelaine.core.detection.run import Detection, mask_of
+from chatelaine.core.detection.scene import Scene, traits_of
 from chatelaine.core.key.habit import Habit
 from chatelaine.core.vector import read_parts
-from chatelaine.model.detection import Finding
+from chatelaine.model.detection import Card, Finding, Said
 
 ROOT = Path(__file__).resolve().parents[2]
 DETECTIONS = {str(one.card.id): one for one in catalog.detections()}
@@ -57,6 +58,21 @@ def test_every_sentence_can_be_read_at_three_in_the_morning(name: str) -> None:
         for sentence in (one.said.seen, one.said.usual, one.said.against):
             assert 0 < len(sentence) <= LONGEST, sentence
             assert not sentence.endswith((".", " ", ",")), sentence
+
+
+@pytest.mark.parametrize("name", [name for name in MINE if name != "key_canary_used"])
+def test_a_neighbour_that_an_item_leaves_alone_is_one_that_it_looked_at(name: str) -> None:
+    one, looked = DETECTIONS[name], []
+
+    def look(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | None]:
+        looked.append(scene.sighting)
+        return one.detect(memory, scene, card)
+
+    for vector in catalog.vectors(catalog.shelf("detections").joinpath(name)):
+        if vector.name.startswith("quiet_"):
+            found = trial._watch(Detection(one.card, look), read_parts(vector.read_text("utf-8")), Habit)
+            assert not list(found)
+    assert looked
 
 
 @pytest.mark.parametrize("name", MINE)

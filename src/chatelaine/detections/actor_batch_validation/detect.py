@@ -3,14 +3,15 @@
 from chatelaine.core.detection.memory import Memory, distinct, remember, silent, tell
 from chatelaine.core.detection.scene import Scene
 from chatelaine.core.detection.telling import class_of, count_of, place, program, span
-from chatelaine.model.detection import Card, Said
+from chatelaine.model.detection import Card, Dimension, Said
 from chatelaine.model.exchange import NetworkClass
 
 
 def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | None]:
     """Return the next memory, and what is said where one client checks the keys of many owners."""
     seen, asked = scene.sighting, card.thresholds
-    if not seen.owner or not seen.context:
+    known = scene.habit.weight(Dimension.CONTEXT, seen.context) >= asked["usual"]
+    if not seen.owner or not seen.context or known:
         return memory, None
     memory = remember(memory, seen.at, seen.owner, seconds=asked["seconds"])
     owners = distinct(memory)

@@ -2,7 +2,15 @@
 
 from chatelaine.core.detection.memory import Memory, silent, tell
 from chatelaine.core.detection.scene import Scene
-from chatelaine.core.detection.telling import excuse, networks, own_network, own_program, place, program
+from chatelaine.core.detection.telling import (
+    excuse,
+    networks,
+    own_network,
+    own_program,
+    place,
+    program,
+    shown,
+)
 from chatelaine.model.detection import Card, Dimension, Said, Severity
 
 
@@ -11,7 +19,7 @@ def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | Non
     seen, habit = scene.sighting, scene.habit
     if _owners(scene) or silent(memory, seen.at, seconds=card.thresholds["seconds"]):
         return memory, None
-    word = seen.reason.removeprefix("key_")
+    word = shown(seen.reason.removeprefix("key_"), "dead")
     said = Said(
         seen=f"the key, {word}, was tried by {program(seen)}, from {place(seen)}",
         usual=f"it was used from {networks(habit)}" if habit.settled else "it was used too little to tell",

@@ -22,6 +22,5 @@ def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | Non
         seen=f"{count_of(new, 'new system prompt')} in {span(asked['seconds'])}, last from {place(seen)}",
         usual=f"in all its time the key showed {count_of(known, 'system prompt')}",
         against=excuse(scene, "a release of the owner's may bring many prompts at once"),
-        score=new / max(known, 1),
     )
     return tell(memory, seen.at), said
