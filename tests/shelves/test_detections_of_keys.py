@@ -82,7 +82,7 @@ def test_every_threshold_of_a_card_is_read_by_its_function(name: str) -> None:
         assert f'"{threshold}"' in code or f"'{threshold}'" in code, threshold
 
 
-def test_an_owners_ordinary_traffic_wakes_two_items_of_this_half_at_most() -> None:
+def test_an_owners_ordinary_traffic_wakes_one_item_of_this_half_at_most() -> None:
     world = trial._World(Habit)
     usual = {"key": "k1", "owner": "acme", "ip": "198.51.100.7", "agent": "OpenAI/Python", "ja4": "a"}
     world.live({**usual, "cap": "500", "model": "m", "system_hash": "s", "api_version": "2024-10-21"})
@@ -90,7 +90,7 @@ def test_an_owners_ordinary_traffic_wakes_two_items_of_this_half_at_most() -> No
         sighting = world.sighting({"key": "k1", "phase": phase, "status": "200"}, trial._START)
         traits = traits_of(sighting, world.habit("k1"))
         awake = {name for name in MINE if mask_of(DETECTIONS[name].card) & traits}
-        assert awake <= {"key_stolen_again", "use_api_version_downgrade"}
+        assert awake <= {"key_stolen_again"}
 
 
 def test_the_page_of_the_detections_is_current() -> None:

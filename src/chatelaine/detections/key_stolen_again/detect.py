@@ -12,7 +12,7 @@ _DAY = 86_400
 def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | None]:
     """Return the next memory, and what is said where a client of a dead key shows up on a live one."""
     seen, asked = scene.sighting, card.thresholds
-    if Trait.DEAD_KEY in scene.traits:
+    if seen.reason and Trait.DEAD_KEY in scene.traits:
         mark = f"{seen.key} {seen.prefix} {seen.ja4} {seen.header_hash}"
         if not seen.owner or own_network(scene) or knows(memory, mark):
             return memory, None

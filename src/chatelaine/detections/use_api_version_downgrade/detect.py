@@ -2,51 +2,38 @@
 
 from typing import Final
 
-from chatelaine.core.detection.memory import Memory, remember, silent, tell
+from chatelaine.core.detection.memory import Memory, silent, tell
 from chatelaine.core.detection.scene import Scene
-from chatelaine.core.detection.telling import excuse, often, place, shown
-from chatelaine.model.detection import Card, Dimension, Said, Trait
-from chatelaine.model.words import SECOND
+from chatelaine.core.detection.telling import count_of, excuse, place
+from chatelaine.model.detection import Card, Dimension, Said
 
 _FIXED: Final = frozenset({"2023-09-01-preview", "2024-02-15-preview"})
-_DATED: Final = "20"
-"""How versions begin that are dates, and so can be compared."""
-_DAY: Final = 86_400
+"""What the tool asks of every tenant, in chat and for images."""
+_DATES: Final = """
+2022-12-01 2023-01-01 2023-03-15-preview 2023-05-15 2023-06-01 2023-06-01-preview 2023-07-01-preview
+2023-08-01-preview 2023-09-01-preview 2023-10-01-preview 2023-12-01-preview 2024-02-01 2024-02-15-preview
+2024-03-01-preview 2024-04-01-preview 2024-05-01-preview 2024-06-01 2024-07-01-preview 2024-08-01-preview
+2024-09-01-preview 2024-10-01-preview 2024-10-21 2024-12-01-preview 2025-01-01-preview 2025-02-01-preview
+2025-03-01-preview 2025-04-01-preview
+"""
+_PUBLISHED: Final = tuple(_DATES.split())
+"""Azure's and Anthropic's dated versions, oldest first; what came later is newer than all of them."""
 
 
 def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | None]:
     """Return the next memory, and what is said of a version that is older than all the key uses."""
-    seen, asked = scene.sighting, card.thresholds
-    version = seen.api_version
-    if not version.startswith(_DATED):
+    seen, asked, habit = scene.sighting, card.thresholds, scene.habit
+    version, kind = seen.api_version, Dimension.API_VERSION
+    if version not in _PUBLISHED or not habit.total(kind):
         return memory, None
-    if Trait.NEW_API_VERSION not in scene.traits:
-        return _noted(memory, scene, asked["days"] * _DAY), None
-    used = [known for at, known in memory.recent if seen.at - at < asked["days"] * _DAY * SECOND]
-    oldest = min(used, default="")
-    if not (version < oldest or (version in _FIXED and not used)):
-        return memory, None
-    if silent(memory, seen.at, seconds=_DAY):
+    used = (known for known in _PUBLISHED if habit.weight(kind, known) >= asked["usual"])
+    oldest = next(used, f"later than {_PUBLISHED[-1]}")
+    if version >= oldest or silent(memory, seen.at, seconds=asked["seconds"]):
         return memory, None
     said = Said(
-        seen=f"version {shown(version, '')} asked for, from {place(seen)}",
-        usual=f"the oldest in {asked['days']:g} d is {shown(oldest, '')}"
-        if oldest
-        else _unknown(scene, version),
+        seen=f"version {version} asked for, from {place(seen)}",
+        usual=f"of {count_of(habit.count(kind), 'version')} the key uses, the oldest is {oldest}",
         against=excuse(scene, "a release may have been rolled back, or an old script taken out"),
         facts=(("fixed_in_tool", "yes" if version in _FIXED else "no"),),
     )
     return tell(memory, seen.at), said
-
-
-def _noted(memory: Memory, scene: Scene, seconds: float) -> Memory:
-    """Return the memory with a version the key uses, noted once a day; strangers' are not noted."""
-    seen = scene.sighting
-    today = seen.at - _DAY * SECOND
-    if any(known == seen.api_version and at > today for at, known in memory.recent):
-        return memory
-    return remember(memory, seen.at, seen.api_version, seconds=seconds)
-
-
-def _unknown(scene: Scene, version: str) -> str:
-    return f"the key showed it in {often(scene.habit, Dimension.API_VERSION, version)}"
