@@ -2,7 +2,7 @@
 
 from hashlib import sha256
 
-from chatelaine.core.detection.memory import Memory, remember, silent, tell
+from chatelaine.core.detection.memory import Memory, renew, silent, tell
 from chatelaine.core.detection.scene import Scene
 from chatelaine.core.detection.telling import count_of, excuse, place, programs, shown, span
 from chatelaine.model.detection import Card, Dimension, Said
@@ -17,8 +17,7 @@ def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | Non
         return memory, None
     # Browsers differ in all that stands behind their common first word.
     value = f"{seen.ip} {sha256(seen.agent.encode('utf-8', 'replace')).hexdigest()[:8]}"
-    if not any(value == known for _, known in memory.recent[-1:]):
-        memory = remember(memory, seen.at, value, seconds=asked["seconds"])
+    memory = renew(memory, seen.at, value, seconds=asked["seconds"])
     agents = {text for _, text in memory.recent if text.startswith(f"{seen.ip} ")}
     if len(agents) < asked["agents"] or silent(memory, seen.at, seconds=asked["seconds"]):
         return memory, None

@@ -1,6 +1,6 @@
 """Find clients that take stock of a key."""
 
-from chatelaine.core.detection.memory import Memory, distinct, remember, silent, tell, with_numbers
+from chatelaine.core.detection.memory import Memory, distinct, renew, silent, tell, with_numbers
 from chatelaine.core.detection.scene import Scene
 from chatelaine.core.detection.telling import count_of, excuse, often, own_program, place, shown, span
 from chatelaine.model.detection import Card, Dimension, Said, Severity, Trait
@@ -19,7 +19,7 @@ def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | Non
         return memory, None
     if 100 * habit.share(Dimension.OPERATION, _LIST) >= asked["usual_percent"]:
         return memory, None
-    memory = remember(memory, seen.at, seen.route, seconds=asked["seconds"])
+    memory = renew(memory, seen.at, seen.route, seconds=asked["seconds"])
     many = distinct(memory) >= asked["lists"]
     if not many and Trait.NEW_CONTEXT not in scene.traits:
         return memory, None

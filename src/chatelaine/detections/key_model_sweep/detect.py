@@ -1,6 +1,6 @@
 """Find sweeps over models."""
 
-from chatelaine.core.detection.memory import Memory, remember, silent, tell
+from chatelaine.core.detection.memory import Memory, renew, silent, tell
 from chatelaine.core.detection.scene import Scene
 from chatelaine.core.detection.telling import count_of, excuse, place, span
 from chatelaine.model.detection import Card, Dimension, Said, Trait
@@ -17,7 +17,7 @@ def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | Non
     if not seen.model or not (denied or (Trait.NEW_MODEL in scene.traits and not known)):
         return memory, None
     mark = "denied" if denied else "new"
-    memory = remember(memory, seen.at, f"{mark} {seen.model}", seconds=asked["seconds"])
+    memory = renew(memory, seen.at, f"{mark} {seen.model}", seconds=asked["seconds"])
     tried = {text.partition(" ")[2] for _, text in memory.recent}
     refused = {text for _, text in memory.recent if text.startswith("denied")}
     if len(refused) < asked["denied"] and (denied or len(tried) < asked["models"]):

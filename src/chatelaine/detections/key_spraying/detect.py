@@ -1,6 +1,6 @@
 """Find clients that try many tokens."""
 
-from chatelaine.core.detection.memory import Memory, distinct, remember, silent, tell
+from chatelaine.core.detection.memory import Memory, distinct, renew, silent, tell
 from chatelaine.core.detection.scene import Scene
 from chatelaine.core.detection.telling import count_of, place, program, span
 from chatelaine.model.detection import Card, Said, Severity, Trait
@@ -12,7 +12,7 @@ def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | Non
     if not seen.key:
         return memory, None
     dead = "once valid" if Trait.DEAD_KEY in scene.traits else ""
-    memory = remember(memory, seen.at, f"{seen.key} {dead}", seconds=asked["seconds"])
+    memory = renew(memory, seen.at, f"{seen.key} {dead}", seconds=asked["seconds"])
     if distinct(memory) < asked["keys"] or silent(memory, seen.at, seconds=asked["seconds"]):
         return memory, None
     valid = len({text for _, text in memory.recent if text.endswith("valid")})

@@ -1,6 +1,6 @@
 """Find keys that several strangers use at once."""
 
-from chatelaine.core.detection.memory import Memory, distinct, remember, silent, tell
+from chatelaine.core.detection.memory import Memory, distinct, renew, silent, tell
 from chatelaine.core.detection.scene import Scene
 from chatelaine.core.detection.telling import count_of, excuse, networks, place, span
 from chatelaine.model.detection import Card, Dimension, Said
@@ -15,7 +15,7 @@ def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | Non
     value = str(seen.asn) if seen.asn else seen.prefix
     if not value or habit.weight(kind, value) or habit.count(kind) > asked["usual"]:
         return memory, None
-    memory = remember(memory, seen.at, value, seconds=asked["seconds"])
+    memory = renew(memory, seen.at, value, seconds=asked["seconds"])
     at_work = habit.idle_days(seen.at) * _DAY <= asked["seconds"]
     if distinct(memory) < asked["networks"] or silent(memory, seen.at, seconds=_DAY):
         return memory, None
