@@ -186,6 +186,12 @@ class Trait(IntFlag):
     """Its key is not used in this hour of the day."""
     YOUNG = auto()
     """Its key has shown its context, model, system prompt or cap fewer than fifty times."""
+    ANONYMOUS = auto()
+    """It comes over Tor, a VPN or a public proxy."""
+    BROWSER = auto()
+    """It names itself as a browser does."""
+    RESIDUE = auto()
+    """``origin`` and ``referer`` are there and empty, as a known resale proxy sends them."""
 
 
 class Group(StrEnum):
@@ -195,6 +201,8 @@ class Group(StrEnum):
     KEY_CONTEXT = "key_context"
     CONTEXT = "context"
     """One client context over all keys."""
+    ORIGIN = "origin"
+    """One TLS client on one network prefix over all keys, whatever headers it sends."""
     OWNER = "owner"
     ALL = "all"
 

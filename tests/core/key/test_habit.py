@@ -128,3 +128,9 @@ def test_whatever_is_seen_a_habit_stays_small(seen: list[tuple[int, str, str]]) 
         habit.learn(replace(sighting(BEGUN + hours * HOUR, Life(prefix, model, model)), agent_family=model))
     assert len(msgspec.msgpack.encode(habit.dump())) < 8_000
     assert all(habit.count(dimension) <= 32 for dimension in Dimension)
+
+
+def test_a_count_below_nothing_is_taken_for_nothing() -> None:
+    habit = Habit()
+    habit.learn(replace(sighting(BEGUN), input_tokens=-5))
+    assert habit.mean(Measure.INPUT_TOKENS) == 0.0

@@ -30,9 +30,20 @@ def remember(memory: Memory, at: Instant, value: str, *, seconds: float, most: i
     return Memory((*kept, (at, value)), memory.told_at, memory.numbers)
 
 
+def renew(memory: Memory, at: Instant, value: str, *, seconds: float, most: int = MOST) -> Memory:
+    """Return the memory with a value at its latest instant alone, so that one repeated drives none out."""
+    others = tuple(entry for entry in memory.recent if entry[1] != value)
+    return remember(Memory(others, memory.told_at, memory.numbers), at, value, seconds=seconds, most=most)
+
+
 def distinct(memory: Memory) -> int:
     """Return how many different values are remembered."""
     return len({value for _, value in memory.recent})
+
+
+def knows(memory: Memory, value: str) -> bool:
+    """Tell whether a value is remembered."""
+    return any(value == known for _, known in memory.recent)
 
 
 def tell(memory: Memory, at: Instant) -> Memory:

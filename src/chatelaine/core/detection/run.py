@@ -41,6 +41,7 @@ _GROUPS: Final[Mapping[Group, Callable[[Sighting], tuple[str, str]]]] = {
     Group.KEY: lambda seen: (seen.key, ""),
     Group.KEY_CONTEXT: lambda seen: (seen.key, seen.context),
     Group.CONTEXT: lambda seen: ("", seen.context),
+    Group.ORIGIN: lambda seen: (seen.prefix, seen.ja4),
     Group.OWNER: lambda seen: (seen.owner, ""),
     Group.ALL: lambda _: ("", ""),
 }
@@ -128,7 +129,7 @@ def finding(card: Card, sighting: Sighting, said: Said, family: Family) -> Findi
         f"{card.id}|{card.version}|{sighting.exchange}|{sighting.phase}|{sighting.at}|{sighting.key}|{family}"
     )
     return Finding(
-        id=FindingId(sha256(told.encode()).hexdigest()[:_DIGITS]),
+        id=FindingId(sha256(told.encode("utf-8", "replace")).hexdigest()[:_DIGITS]),
         detection=card.id,
         version=card.version,
         at=sighting.at,

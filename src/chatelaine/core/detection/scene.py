@@ -5,7 +5,7 @@ from typing import Final, NamedTuple, Protocol
 from chatelaine.core.detection.evidence_said import Weight
 from chatelaine.core.detection.links import NOWHERE, Elsewhere
 from chatelaine.model.detection import Dimension, Measure, Phase, Sighting, Trait
-from chatelaine.model.exchange import Operation, RefusalReason
+from chatelaine.model.exchange import NetworkClass, Operation, RefusalReason
 from chatelaine.model.words import SECOND, Instant
 
 _DORMANT_DAYS: Final = 30
@@ -17,6 +17,8 @@ _YOUNG: Final = 50
 _RARE_HOUR: Final = 0.5
 """An hour of the day that was seen once, and not for a fortnight, is none of the key's."""
 _REPEATED: Final = 10
+_ANONYMOUS: Final = NetworkClass.TOR | NetworkClass.VPN | NetworkClass.PROXY
+_BROWSER: Final = "mozilla"
 _UNPROVEN: Final = frozenset({RefusalReason.KEY_UNPROVEN.value, RefusalReason.KEY_MISSING.value})
 _HOUR: Final = 3_600 * SECOND
 _HOURS: Final = tuple(f"{hour:02}" for hour in range(24))
@@ -136,6 +138,17 @@ def _asked(sighting: Sighting) -> Trait:
         found |= Trait.TOOLS
     if sighting.forwarded > sighting.believed:
         found |= Trait.SPOOFED
+    return found | _shown(sighting)
+
+
+def _shown(sighting: Sighting) -> Trait:
+    found = Trait.ANY
+    if sighting.network and sighting.network & _ANONYMOUS:
+        found |= Trait.ANONYMOUS
+    if sighting.agent_family == _BROWSER:
+        found |= Trait.BROWSER
+    if ("origin", "") in sighting.sdk and ("referer", "") in sighting.sdk:
+        found |= Trait.RESIDUE
     return found
 
 

@@ -1,0 +1,1 @@
+"""Detection: one client that checks keys of several owners at once."""

@@ -1,0 +1,1 @@
+"""Detection: many programs' names on one TLS client at one place."""

@@ -1,0 +1,1 @@
+"""Detection: a planted key that somebody uses."""

@@ -1,0 +1,1 @@
+"""Detection: a client that lists what a key may do."""

@@ -1,0 +1,1 @@
+"""Detection: an impossible output cap with next to no text."""

@@ -1,0 +1,1 @@
+"""Detection: the exact empty request by which a resale proxy checks Azure keys."""

@@ -1,0 +1,1 @@
+"""Detection: one faulty request after another, each different."""

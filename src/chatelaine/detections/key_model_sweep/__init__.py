@@ -1,0 +1,1 @@
+"""Detection: a client that tries one model after another."""

@@ -1,0 +1,1 @@
+"""Detection: checks of a key that come back in a rhythm."""

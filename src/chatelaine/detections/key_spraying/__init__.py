@@ -1,0 +1,1 @@
+"""Detection: one client that tries many tokens which prove no key."""

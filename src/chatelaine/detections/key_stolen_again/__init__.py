@@ -1,0 +1,1 @@
+"""Detection: the thief of an old key on a new one."""

@@ -1,0 +1,1 @@
+"""Detection: a tiny request as the first act of a new client."""

@@ -1,0 +1,1 @@
+"""Detection: a dead key in the hands of a client that was not its owner's."""

@@ -1,0 +1,1 @@
+"""Detection: a program whose name its own marks deny."""

@@ -1,0 +1,1 @@
+"""Detection: an api-version older than any the key uses."""

@@ -1,0 +1,1 @@
+"""Detection: a key in two countries within an hour."""

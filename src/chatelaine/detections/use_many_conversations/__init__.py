@@ -1,0 +1,1 @@
+"""Detection: many people's conversations behind one key."""

@@ -1,0 +1,1 @@
+"""Detection: several new networks at once while the owner is at work."""

@@ -1,0 +1,1 @@
+"""Detection: a key that is used from ever more networks within a day."""

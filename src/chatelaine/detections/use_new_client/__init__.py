@@ -1,0 +1,1 @@
+"""Detection: a program that a key was never used by."""

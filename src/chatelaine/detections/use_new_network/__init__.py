@@ -1,0 +1,1 @@
+"""Detection: a network operator that a key was never used from."""

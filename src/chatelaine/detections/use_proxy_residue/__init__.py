@@ -1,0 +1,1 @@
+"""Detection: headers as a known resale proxy leaves them."""
