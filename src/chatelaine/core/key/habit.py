@@ -27,6 +27,7 @@ _MEASURES: Final = tuple(Measure)
 PROBATION: Final = DAY
 """Nanoseconds from a context's first sighting until what it shows is learnt."""
 _MOST_ON_PROBATION: Final = 32
+_MOST_FAMILIAR: Final = 32
 _STEP: Final = 0.02
 """How much one more observation moves a mean once there are many."""
 
@@ -39,6 +40,7 @@ class Habit:
     __slots__ = (
         "_cost_today",
         "_days",
+        "_familiar",
         "_hour",
         "_marks",
         "_measures",
@@ -57,6 +59,8 @@ class Habit:
         self._weights = array("f")
         self._days = array("H")
         self._measures = array("d", bytes(8 * 3 * len(_MEASURES)))
+        self._familiar: set[tuple[object, ...]] = set()
+        """What was compared today and found to be neither new nor young; not kept over a restart."""
         self._probation: dict[int, int] = {}
         """Marks of contexts that are not learnt yet, and when each was first seen."""
         self._hour = 0
@@ -113,6 +117,16 @@ class Habit:
         """Return days since the key was last seen; 0 where it never was."""
         return (now - self.last_at) / DAY if self.last_at else 0.0
 
+    def familiar(self, shown: tuple[object, ...]) -> bool:
+        """Tell whether this was compared today, and nothing of it was new or young."""
+        return shown in self._familiar
+
+    def remember(self, shown: tuple[object, ...]) -> None:
+        """Take note that nothing of this is new or young."""
+        if len(self._familiar) >= _MOST_FAMILIAR:
+            self._familiar.clear()
+        self._familiar.add(shown)
+
     def marks(self, dimension: Dimension) -> tuple[int, ...]:
         """Return the marks of a dimension's values, as they are pushed to the gate."""
         return tuple(self._marks[at] for at in self._range(dimension))
@@ -151,6 +165,7 @@ class Habit:
             self.first_at = at
             self.active_days = 1
         elif at // DAY != self.last_at // DAY:
+            self._familiar.clear()
             self.active_days += 1
             self._measure(Measure.COST_A_DAY, self._cost_today)
             self._cost_today = 0
@@ -184,8 +199,11 @@ class Habit:
         marks, at = self._marks, bisect_left(self._marks, wanted)
         today = self.last_at // DAY
         if at < len(marks) and marks[at] == wanted:
-            self._weights[at] = self._aged(at) + 1
-            self._days[at] = today
+            if self._days[at] == today:
+                self._weights[at] += 1
+            else:
+                self._weights[at] = self._aged(at) + 1
+                self._days[at] = today
             return
         marks.insert(at, wanted)
         self._weights.insert(at, 1.0)
@@ -193,6 +211,7 @@ class Habit:
         base = wanted & ~(_DIMENSION_SPAN - 1)
         begin, end = bisect_left(marks, base), bisect_left(marks, base + _DIMENSION_SPAN)
         if end - begin > _MOST_VALUES:
+            self._familiar.clear()
             lightest = min((place for place in range(begin, end) if place != at), key=self._aged)
             for held in (marks, self._weights, self._days):
                 del held[lightest]
