@@ -119,7 +119,7 @@ def finding(card: Card, sighting: Sighting, said: Said) -> Finding:
     """Return what a detection said as a finding; the same sighting always gives the same id."""
     told = f"{card.id}|{card.version}|{sighting.exchange}|{sighting.phase}|{sighting.at}|{sighting.key}"
     return Finding(
-        id=FindingId(sha256(told.encode()).hexdigest()[:_DIGITS]),
+        id=FindingId(sha256(told.encode("utf-8", "replace")).hexdigest()[:_DIGITS]),
         detection=card.id,
         version=card.version,
         at=sighting.at,

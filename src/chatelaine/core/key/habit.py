@@ -175,7 +175,7 @@ class Habit:
     def _measure(self, measure: Measure, value: float) -> None:
         at, held = 3 * _MEASURES.index(measure), self._measures
         step = max(1 / (held[at] + 1), _STEP)
-        apart = log1p(value) - held[at + 1]
+        apart = log1p(max(value, 0)) - held[at + 1]
         held[at] += 1
         held[at + 1] += step * apart
         held[at + 2] = (1 - step) * (held[at + 2] + step * apart * apart)
