@@ -53,7 +53,7 @@ def elsewheres(draw: st.DrawFn) -> Elsewhere:
         draw(WORDS),
         Instant(0),
         draw(NUMBERS),
-        draw(st.booleans()),  # type: ignore[arg-type]
+        draw(st.booleans()),  # type: ignore[arg-type]  # ids are words
         *(draw(OWNERS) for _ in range(5)),
         draw(NUMBERS),
     )
