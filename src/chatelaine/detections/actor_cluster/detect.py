@@ -31,8 +31,8 @@ def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | Non
     owner, kinds = max(found.items(), key=lambda one: len(one[1]))
     others = f", and of {len(found) - 1} more" if len(found) > 1 else ""
     said = Said(
-        seen=f"it shares {' and '.join(kinds)} with fresh clients on keys of {owner}{others}",
-        usual=f"clients of {seen.owner} share nothing fresh with those of other owners",
+        seen=f"it shares {' and '.join(kinds)} with fresh clients on keys of {owner[:40]}{others}",
+        usual=f"clients of {seen.owner[:40]} share nothing fresh with those of other owners",
         against="an agency or a contractor may work for both from one place",
         facts=(("owners", " ".join(found)), ("kinds", " ".join(kinds))),
     )

@@ -14,10 +14,10 @@ def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | Non
     hops = max(distinct(memory), elsewhere.hops)
     if hops < limits["hops"] or silent(memory, seen.at, seconds=limits["seconds"]):
         return memory, None
-    elsewhere_sent = f"under key {elsewhere.parent_key} of {elsewhere.parent_owner}"
+    elsewhere_sent = f"under key {elsewhere.parent_key[:40]} of {elsewhere.parent_owner[:40]}"
     said = Said(
         seen=f"the turn before this one was sent {elsewhere_sent}; {hops} such hops",
-        usual=f"all turns of a conversation are sent under keys of one owner, here {seen.owner}",
+        usual=f"all turns of a conversation are sent under keys of one owner, here {seen.owner[:40]}",
         against="one integrator may serve both owners from one program",
         facts=(("parent_key", elsewhere.parent_key), ("parent_owner", elsewhere.parent_owner)),
     )

@@ -13,8 +13,9 @@ def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | Non
         return memory, None
     if silent(memory, seen.at, seconds=limits["silent"]):
         return memory, None
+    named = ", ".join(one[:24] for one in owners[:3])
     said = Said(
-        seen=f"{', '.join(owners[:3])} send its system prompt, too: {len(owners) + 1} owners within days",
+        seen=f"{named} send its system prompt, too: {len(owners) + 1} owners within days",
         usual="a system prompt is one owner's own, or has been shared for longer than three days",
         against="a public template or agent that has just been released looks the same",
         facts=(("system_hash", seen.system_hash), ("owners", " ".join(owners))),

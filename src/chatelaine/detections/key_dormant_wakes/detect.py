@@ -12,7 +12,7 @@ def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | Non
         return memory, None
     strange = Trait.NEW_PREFIX in scene.traits
     said = Said(
-        seen=f"used from {seen.prefix} after {habit.idle_days(seen.at):.0f} idle days",
+        seen=f"used from {seen.prefix[:40]} after {habit.idle_days(seen.at):.0f} idle days",
         usual=f"it knows {habit.count(Dimension.PREFIX)} networks, {'not this' if strange else 'this too'}",
         against="a quarterly job, or a project that is taken up again",
         severity=Severity.HIGH if strange else None,

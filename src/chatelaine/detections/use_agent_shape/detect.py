@@ -17,7 +17,7 @@ def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | Non
         return memory, None
     large = Severity.HIGH if seen.input_tokens >= limits["large"] else None
     said = Said(
-        seen=f"{seen.tools} tools and {seen.input_tokens:,} input tokens on {seen.model}",
+        seen=f"{seen.tools} tools and {seen.input_tokens:,} input tokens on {seen.model[:40]}",
         usual=f"this key brings no tools, and one prompt in a hundred has over {high:,.0f} tokens",
         against="a developer of the owner may try an agent with this key",
         severity=Severity.LOW if at_home(scene) else large,

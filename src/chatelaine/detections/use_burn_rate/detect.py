@@ -19,7 +19,8 @@ def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | Non
     begun, cost, strange = memory.numbers or (seen.at, 0.0, 0.0)
     if seen.at - begun >= limits["seconds"] * SECOND:
         begun, cost, strange = seen.at, 0.0, 0.0
-    stranger = not at_home(scene)
+    # Habits are not asked before it matters: a tenth of what is looked at counts as the owner's.
+    stranger = cost >= limits["usd"] * _USD / 10 and not at_home(scene)
     cost, strange = cost + seen.cost, strange + stranger * seen.cost
     memory = with_numbers(memory, (begun, cost, strange))
     if cost < limits["usd"] * _USD and not used_up:

@@ -12,7 +12,7 @@ def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | Non
     if times < limits["times"] or (silent(memory, seen.at, seconds=limits["seconds"]) and not many):
         return memory, None
     said = Said(
-        seen=f"the same body was served {times} times in five minutes, by {seen.model or 'no named model'}",
+        seen=f"the same body was served {times} times in 5 min, by {seen.model[:40] or 'no named model'}",
         usual="what is asked again is asked once or twice, or has been for days",
         against="a load test, a loop in the owner's program or sampling on purpose does so too",
         severity=Severity.LOW if at_home(scene) else Severity.HIGH if many else None,

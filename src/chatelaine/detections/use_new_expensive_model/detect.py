@@ -19,7 +19,7 @@ def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | Non
         if not tiny or (memory.recent and silent(memory, seen.at, seconds=limits["seconds"])):
             return memory, None
         said = Said(
-            seen=f"one call of {seen.input_tokens} input tokens to {seen.model}, a model this key never used",
+            seen=f"one call of {seen.input_tokens} input tokens to {seen.model[:40]}, new to this key",
             usual=f"calls of {usual:,.0f} input tokens to other models",
             against="a developer may try a new model",
             severity=Severity.LOW if at_home(scene) else None,
@@ -36,7 +36,7 @@ def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | Non
         return memory, None
     within = seen.at - begun <= limits["seconds"] * SECOND
     said = Said(
-        seen=f"{tokens:,.0f} input tokens in {calls:.0f} calls to {seen.model}, tried {hours:.0f} h ago",
+        seen=f"{tokens:,.0f} input tokens in {calls:.0f} calls to {seen.model[:40]}, tried {hours:.0f} h ago",
         usual=f"this key sends {usual:,.0f} input tokens an hour, to all models",
         against=_AGAINST,
         severity=None if at_home(scene) else Severity.CRITICAL,

@@ -18,7 +18,7 @@ def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | Non
     uses = habit.total(Dimension.MODALITY)
     made = not _MADE.isdisjoint(fresh) and Trait.NEW_OPERATION in scene.traits
     said = Said(
-        seen=f"{' and '.join(fresh)} for the first time, by {seen.operation} on {seen.model or 'no model'}",
+        seen=f"{' and '.join(fresh)} for the first time, {seen.operation} on {seen.model[:40] or 'no model'}",
         usual=f"{habit.count(Dimension.MODALITY)} other kinds of content in {uses:.0f} uses",
         against="the owner's application may have learnt something new",
         severity=_SEVERITIES[made - at_home(scene)],

@@ -14,7 +14,7 @@ def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | Non
         return memory, None
     claimed = seen.forwarded - seen.believed
     said = Said(
-        seen=f"it claims {claimed} hops that no trusted proxy vouches for, from {seen.prefix or 'somewhere'}",
+        seen=f"it claims {claimed} hops no trusted proxy vouches for, from {seen.prefix[:40] or 'nowhere'}",
         usual=f"{seen.believed} hops of this request came from trusted proxies",
         against="a proxy of the owner may be missing in gate.trusted_proxies",
         severity=Severity.MEDIUM if claimed >= limits["hops"] else None,

@@ -16,7 +16,7 @@ _MEASURES = (Measure.INPUT_TOKENS, Measure.OUTPUT_TOKENS)
 def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | None]:
     """Return the next memory, and what is said where the running mean of tokens is beyond the habit."""
     seen, limits = scene.sighting, card.thresholds
-    if not seen.input_tokens:
+    if seen.input_tokens <= 0:
         return memory, None
     last, count, taken, given, most_taken, most_given = memory.numbers or (seen.at, 0.0, 0.0, 0.0, 0.0, 0.0)
     if not count or count >= _WINDOW or seen.at - last > limits["seconds"] * SECOND:
@@ -25,7 +25,7 @@ def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | Non
     count += 1
     step = max(1 / count, _STEP)
     taken += step * (log1p(seen.input_tokens) - taken)
-    given += step * (log1p(seen.output_tokens) - given)
+    given += step * (log1p(max(seen.output_tokens, 0)) - given)
     memory = with_numbers(memory, (seen.at, count, taken, given, most_taken, most_given))
     if count < limits["requests"] or count % _EVERY or silent(memory, seen.at, seconds=limits["seconds"]):
         return memory, None
