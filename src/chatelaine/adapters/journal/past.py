@@ -81,7 +81,9 @@ class PastWriter:
             self._flush()
 
     def _begin(self, at: Instant) -> None:
-        self._flush()
+        if self._begun:
+            self._flush()
+            self._writer.sync()
         self._writer.begin(tuple(self._open.values()), at, repeats=False)
         self._begun = True
 

@@ -23,12 +23,13 @@ class Program(Struct, frozen=True):
     ja4: str
     alpn: str
     sdk: tuple[tuple[str, str], ...] = ()
+    server_name: str = "gate.example"
 
     def on(self, network: Network) -> Client:
         """Return the client context of this program at an address."""
         return Client(
             network=network,
-            greeting=Greeting(self.ja4, "TLSv1.3", self.alpn, "gate.example"),
+            greeting=Greeting(self.ja4, "TLSv1.3", self.alpn, self.server_name),
             http_version="1.1",
             header_names=self.header_names,
             header_hash=self.header_hash,
@@ -146,6 +147,20 @@ def program(name: str, build: int) -> Program:
         ja4=_ja4(kind, build),
         alpn="h2,http/1.1" if kind.start.endswith("h2") else "http/1.1",
         sdk=told,
+    )
+
+
+def recorded(client: Client) -> Program:
+    """Return the program that a gate once saw, so that it can be played as it is."""
+    return Program(
+        name="recorded",
+        agent=client.user_agent,
+        header_names=client.header_names,
+        header_hash=client.header_hash,
+        ja4=client.greeting.ja4,
+        alpn=client.greeting.alpn,
+        sdk=client.sdk,
+        server_name=client.greeting.server_name,
     )
 
 

@@ -59,7 +59,7 @@ def _listing() -> Said:
 
 
 def check(thief: Thief, holder: Holder, at: float, chance: Chance) -> Deed:
-    """Return the check of a key that costs nothing: its refusal of an impossible cap tells that it is good."""
+    """Return the check of a key that costs nothing: an impossible cap, refused if it is good."""
     deed = thief.do(at, holder, _tiny(chance, wish.SMALL, -1))
     return replace(deed, status=400, error_code=BAD_VALUE)
 
