@@ -21,23 +21,19 @@ _SEGMENT: Final = 64 << 20
 class PastWriter:
     """Writes events into a worker's journal that holds none, in the order they are given."""
 
-    def __init__(self, directory: Path, worker: WorkerNumber) -> None:
+    def __init__(self, directory: Path, worker: WorkerNumber, *, segment_bytes: int = _SEGMENT) -> None:
         """Begin the journal.
 
         Raises:
             JournalError: the worker has a journal there already, or another process writes it.
             JournalUnavailable: the directory cannot be used.
         """
-        if segments(directory, worker):
-            raise JournalError(
-                f"{directory} holds a journal of worker {worker}: what is made up is not mixed with it",
-                hint="name a folder that is empty or does not exist",
-            )
-        self._directory = directory
+        self._directory, self._segment_bytes = directory, segment_bytes
         self._open: dict[ExchangeId, OpenExchange] = {}
         self._frames: list[bytes] = []
         self._begun = False
         try:
+            _require_none(directory, worker)
             self._writer = SegmentWriter(directory, worker)
         except OSError as error:
             raise unusable(directory, error) from error
@@ -50,7 +46,7 @@ class PastWriter:
         """
         try:
             for event in events:
-                if not self._begun or self._writer.written >= _SEGMENT:
+                if not self._begun or self._writer.written >= self._segment_bytes:
                     self._begin(event.at)
                 self._append(event)
         except OSError as error:
@@ -92,3 +88,11 @@ class PastWriter:
             self._writer.write(b"".join(self._frames))
             self._writer.settle()
             self._frames.clear()
+
+
+def _require_none(directory: Path, worker: WorkerNumber) -> None:
+    if segments(directory, worker):
+        raise JournalError(
+            f"{directory} holds a journal of worker {worker}: what is made up is not mixed with it",
+            hint="name a folder that is empty or does not exist",
+        )

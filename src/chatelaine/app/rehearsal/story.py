@@ -41,6 +41,7 @@ _BURST: Final = 200
 _SPIKE: Final = 5.0
 """Seconds that the busy day lasts."""
 _BLENDING, _BLEND_PAUSE = 6, 0.7
+_GLANCE: Final = 0.25
 _SETTLING: Final = 2.0
 """Seconds a watch is given to see what has just happened."""
 
@@ -102,6 +103,7 @@ class _Cast:
     workers: dict[str, Worker]
     owner: Client
     told: set[str] = field(default_factory=set)
+    settling: float = _SETTLING
 
     def stolen(self, name: str) -> Stolen:
         """Return an app's token in a thief's hands."""
@@ -112,14 +114,16 @@ class _Cast:
         """Show the incidents that were opened since the last look."""
         if self.watch is None:
             return
-        until = time.monotonic() + _SETTLING
-        while time.monotonic() < until:
+        until = time.monotonic() + self.settling
+        while True:
             for one in await self.watch.incidents(self.gate):
                 line = f"{one.id} on key {one.key}: {one.title}{', contained' if one.contained else ''}"
                 if line not in self.told:
                     self.told.add(line)
                     self.stage.row("incident", line)
-            await asyncio.sleep(_SETTLING / 8)
+            if time.monotonic() >= until:
+                return
+            await asyncio.sleep(_GLANCE)
 
 
 async def tell(stage: Stage, folder: Path, watch: Watch | None, *, keep: bool) -> None:

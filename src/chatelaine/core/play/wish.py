@@ -149,6 +149,9 @@ class Speaker:
         into, out = self._input[roll % _SIZES], self._output[(roll >> _SIZE_BITS) % _SIZES]
         roll >>= 2 * _SIZE_BITS
         talk = self._talks[roll % _TALKS]
+        if wish.repeats:
+            talk, into = self._talks[0], self._input[0]
+            talk.again()
         before = talk.chain if talk.turn else None
         into = min(int(into * (1.0 + _GROWTH * talk.turn)), _MOST_INPUT)
         if wish.asked.operation is Operation.LIST:
@@ -158,7 +161,7 @@ class Speaker:
             messages=2 * talk.turn + 1 + (wish.asked.system_hash is not None),
             body_bytes=into * _BYTES_A_TOKEN + 60,
             input_estimate=into,
-            body_hash=talk.body(repeats=wish.repeats),
+            body_hash=talk.body(),
             chain=talk.go_on() if wish.asked.operation is Operation.CHAT else None,
             parent_chain=before,
             end_user=self._user(roll),
@@ -199,7 +202,11 @@ class _Talk:
         self.chain = KeyedHash(f"{mix(self._high ^ self.turn):016x}{mix(self._low ^ self.turn):016x}")
         return self.chain
 
-    def body(self, *, repeats: bool) -> KeyedHash:
-        """Return the hash of the next body."""
-        turn = 0 if repeats else self.turn + 1
+    def again(self) -> None:
+        """Go back to its first turn."""
+        self.turn, self.chain = 0, None
+
+    def body(self) -> KeyedHash:
+        """Return the hash of the next turn's body."""
+        turn = self.turn + 1
         return KeyedHash(f"{mix(self._low ^ turn << 8):016x}{mix(self._high ^ turn << 16):016x}")

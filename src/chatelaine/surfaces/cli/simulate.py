@@ -144,7 +144,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="write what is true of each exchange, one JSON object a line",
     )
     add("--json", action="store_true", help="write each event, one JSON object a line")
-    http = parser.add_argument_group("against a running gate on this machine")
+    _configure_http(parser.add_argument_group("against a running gate on this machine"))
+
+
+def _configure_http(http: argparse._ArgumentGroup) -> None:
     http.add_argument("--http", metavar="URL", help="send requests to http(s)://127.0.0.1:PORT")
     http.add_argument(
         "--tokens", metavar="FILE", help="tokens of the gate's keys, one a line; - for standard input"
