@@ -1,4 +1,4 @@
-"""How fast the simulator plays: every scenario and two hundred owners, events made and written into a journal.
+"""How fast the simulator plays: every scenario and two hundred owners, made and written down.
 
 Run: ``python bench/simulate.py [days]``. One core; a gate writes what its traffic brings, so what is made
 here is far more than a gate of this machine can take.

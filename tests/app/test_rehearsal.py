@@ -1,4 +1,4 @@
-"""The demo's parts that need no gate: a past that is the app's own, requests byte by byte, words for records."""
+"""The demo's parts that need no gate: a past that is the app's own, requests, words for records."""
 
 import asyncio
 import io

@@ -24,6 +24,7 @@ class Program(Struct, frozen=True):
     alpn: str
     sdk: tuple[tuple[str, str], ...] = ()
     server_name: str = "gate.example"
+    build: int = 0
 
     def on(self, network: Network) -> Client:
         """Return the client context of this program at an address."""
@@ -147,6 +148,7 @@ def program(name: str, build: int) -> Program:
         ja4=_ja4(kind, build),
         alpn="h2,http/1.1" if kind.start.endswith("h2") else "http/1.1",
         sdk=told,
+        build=build,
     )
 
 

@@ -8,6 +8,7 @@ from chatelaine.core.play.benign import BENIGN
 from chatelaine.core.play.cast import Casting, Plot
 from chatelaine.core.play.chance import Chance
 from chatelaine.core.play.deed import GRANT, Deed, Holder, Recorder
+from chatelaine.core.play.drift import drift
 from chatelaine.core.play.life import DAY, HOUR, Life, Source
 from chatelaine.core.play.theft import THEFTS
 from chatelaine.model.event import Event, KeyChanged, KeyIssued
@@ -138,15 +139,17 @@ def play(call: Call) -> Play:
     chance = Chance(call.seed)
     ends_at = Instant(call.begins_at + call.days * DAY)
     casting = Casting(chance.branch("casting"), begins_at=call.begins_at, ends_at=ends_at)
-    plots = [_bystander(casting) for _ in range(call.bystanders)]
+    plots = [_bystander(casting, call) for _ in range(call.bystanders)]
     for name in call.scenarios:
         share = chance.branch(f"begin {name}").between(_EARLIEST, _LATEST)
         plots.append(SCENARIOS[name](casting, Instant(int(call.begins_at + share * call.days * DAY))))
     return Play(plots, chance, begins_at=call.begins_at, days=call.days)
 
 
-def _bystander(casting: Casting) -> Plot:
+def _bystander(casting: Casting, call: Call) -> Plot:
     owner = casting.owner()
+    chance = casting.chance(f"drift {owner.holder.slot}")
+    owner = drift(owner, chance, begins_at=call.begins_at, days=call.days)
     return Plot(
         name="", part=Part.BENIGN, begins_at=casting.begins_at, holders=(owner.holder,), sources=owner.sources
     )
