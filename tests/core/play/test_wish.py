@@ -69,3 +69,13 @@ def test_vectors_have_no_answer_and_lists_use_nothing() -> None:
     assert all(one.asked.chain is None for one in vectors)
     listed = speak(Wish(wish.plain(Operation.LIST), SMALL, SMALL), 3)
     assert {(one.input_tokens, one.output_tokens) for one in listed} == {(0, 0)}
+
+
+@given(st.floats(1, 1e5), st.floats(0, 2), st.integers(0, 2**64 - 1))
+def test_a_size_stays_within_its_bounds(median: float, sigma: float, roll: int) -> None:
+    assert 1 <= Sizes(median, sigma, most=9_000).take(roll) <= 9_000
+
+
+def test_half_of_all_sizes_are_above_the_median() -> None:
+    sizes = Sizes(1_000, 0.8)
+    assert 0.45 < sum(sizes.take(roll) > 1_000 for roll in range(1_024)) / 1_024 < 0.55

@@ -1,9 +1,9 @@
 """Wishes: what a program asks for again and again, and the conversations in which it asks.
 
-Sizes are lognormal, as those of published traces are (ServeGen, BurstGPT, Azure's LLM traces); a wish
-draws a few hundred of them once and takes one for each request.
+Sizes are lognormal, as those of published traces are (ServeGen, BurstGPT, Azure's LLM traces).
 """
 
+from math import exp
 from typing import Final
 
 from msgspec import Struct
@@ -33,8 +33,7 @@ PRICES: Final = {
 }
 """NanoUsd for a token in and out."""
 
-_SIZES: Final = 512
-_SIZE_BITS: Final = 9
+_STRAY_BITS: Final = 10
 _TALKS: Final = 8
 """Conversations that are held at the same time."""
 _TALK_BITS: Final = 3
@@ -58,6 +57,14 @@ _MODALITIES: Final = {
 }
 
 
+def _strays(chance: Chance) -> tuple[float, ...]:
+    return tuple(chance.normal() for _ in range(1 << _STRAY_BITS))
+
+
+_STRAYS: Final = _strays(Chance(45))
+"""Normal deviates that every size is made with: to look one up costs a tenth of drawing it."""
+
+
 class Sizes(Struct, frozen=True):
     """The median of a lognormal size in tokens, and how far it strays."""
 
@@ -65,11 +72,10 @@ class Sizes(Struct, frozen=True):
     sigma: float = 0.8
     most: int = 32_768
 
-    def table(self, chance: Chance) -> tuple[int, ...]:
-        """Return sizes to take from."""
-        return tuple(
-            max(1, min(int(chance.lognormal(self.median, self.sigma)), self.most)) for _ in range(_SIZES)
-        )
+    def take(self, roll: int) -> int:
+        """Return a size, by bits of chance."""
+        drawn = int(self.median * exp(self.sigma * _STRAYS[roll % len(_STRAYS)]))
+        return max(1, min(drawn, self.most))
 
 
 class Wish(Struct, frozen=True):
@@ -132,13 +138,11 @@ class Said(Struct, frozen=True, gc=False):
 class Speaker:
     """Asks for one wish, again and again, in conversations of its own."""
 
-    __slots__ = ("_chance", "_end", "_input", "_output", "_talks", "_users", "wish")
+    __slots__ = ("_chance", "_end", "_talks", "_users", "wish")
 
     def __init__(self, wish: Wish, chance: Chance) -> None:
         self.wish = wish
         self._chance = chance
-        self._input = wish.input.table(chance)
-        self._output = wish.output.table(chance)
         self._end = int((1 << 16) / max(wish.turns, 1.0))
         self._users = tuple(KeyedHash(chance.digits()) for _ in range(wish.users))
         self._talks = [_Talk(chance) for _ in range(_TALKS)]
@@ -146,11 +150,11 @@ class Speaker:
     def say(self) -> Said:
         """Return the next request."""
         wish, roll = self.wish, self._chance.bits()
-        into, out = self._input[roll % _SIZES], self._output[(roll >> _SIZE_BITS) % _SIZES]
-        roll >>= 2 * _SIZE_BITS
+        into, out = wish.input.take(roll), wish.output.take(roll >> _STRAY_BITS)
+        roll >>= 2 * _STRAY_BITS
         talk = self._talks[roll % _TALKS]
         if wish.repeats:
-            talk, into = self._talks[0], self._input[0]
+            talk, into = self._talks[0], wish.input.take(0)
             talk.again()
         before = talk.chain if talk.turn else None
         into = min(int(into * (1.0 + _GROWTH * talk.turn)), _MOST_INPUT)
