@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from argparse import Namespace
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -41,7 +42,7 @@ from chatelaine.model.words import (
     UpstreamName,
     WorkerNumber,
 )
-from chatelaine.surfaces.cli.demo import Page
+from chatelaine.surfaces.cli.demo import Page, run
 from chatelaine.surfaces.cli.options import Chosen
 
 
@@ -93,6 +94,52 @@ def test_the_demo_plays_without_a_terminal_and_leaves_nothing_behind(folder: Pat
     assert "Records that hold a question, an answer or a key: 0." in said
     assert left_behind(folder) == []
     assert time.monotonic() - began < 40, "20 s on a machine that has nothing else to do"
+
+
+@pytest.mark.wire
+@pytest.mark.slow
+def test_the_story_of_a_theft_is_told_in_under_a_minute_and_leaves_nothing_behind(folder: Path) -> None:
+    began = time.monotonic()
+    done = subprocess.run(
+        (*COMMAND, "--theft"), cwd=folder, env=around(folder), stdin=subprocess.DEVNULL,
+        capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    took = time.monotonic() - began
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout + done.stderr
+    said = " ".join(done.stdout.split())
+    assert re.search(r"14 simulated days of both apps in the journal: \d{4,5} exchanges", said)
+    assert "1 × 200, 1 × 400, 1 × 404" in said
+    assert "6 asked for, 3 there" in said
+    assert "burst 200 requests" in said
+    assert re.search(r"shop the app meanwhile: \d+ questions, 0 failures", said)
+    contexts = re.findall(r"(127\.\S+) (\d+) requests.*?JA4 (\S+), headers (\w+)", said)
+    own, near = ([one for one in contexts if one[0] == ip] for ip in ("127.0.0.1", "127.77.7.7"))
+    assert len(own) == 2, "the past and the present of each app are one context"
+    assert {one[2:] for one in near} == {own[1][2:]}, "who blends in shows the owner's program"
+    foreign = {one[2] for one in contexts if one[0] == "127.66.6.6"}
+    assert foreign
+    assert foreign.isdisjoint({own[0][2]})
+    assert left_behind(folder) == []
+    assert took < 60, "30 s on a machine that has nothing else to do"
+
+
+@pytest.mark.wire
+def test_a_story_that_is_kept_runs_until_it_is_stopped(folder: Path) -> None:
+    with subprocess.Popen(
+        (*COMMAND, "--theft", "--keep"), cwd=folder, env=around(folder),
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    ) as running:  # fmt: skip
+        assert running.stdout is not None
+        assert any("The gate runs on at" in line for line in running.stdout), running.communicate()
+        running.send_signal(signal.SIGINT)
+        _, faults = running.communicate(timeout=30)
+    assert (running.returncode, faults) == (130, "")
+    assert left_behind(folder) == []
+
+
+def test_keeping_belongs_to_the_story_of_a_theft() -> None:
+    with pytest.raises(UsageError, match="--theft"):
+        run(Namespace(theft=False, keep=True), Demo())
 
 
 @pytest.mark.wire

@@ -19,6 +19,7 @@ COMMANDS: Mapping[str, CommandCard] = {
     "events": _card("events", "read the journal"),
     "capture": _card("capture", "show and delete captured content; capture is off unless switched on"),
     "notify": _card("notify", "try the receivers of notices, and have tried again what did not arrive"),
+    "simulate": _card("simulate", "play owners and thieves: events, a journal, or requests to a gate here"),
     "config": _card("config", "check the settings, show them or their schema, begin a file"),
     "doctor": _card("doctor", "look for whatever may be wrong, and name what mends it"),
     "new": _card("new", "begin a shelf item from its shelf's template"),

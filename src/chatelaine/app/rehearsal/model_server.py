@@ -24,18 +24,25 @@ class _Chat(Struct):
     model: str
     messages: list[_Message]
     stream: bool = False
+    max_tokens: int | None = None
 
 
 class ModelServer:
     """Answers chat completions, whole or word by word, with what it was told to say."""
 
-    def __init__(self, answers: Mapping[str, str], *, pace: float) -> None:
-        """Take questions with their answers, and the seconds between two words of a stream."""
+    def __init__(
+        self, answers: Mapping[str, str], *, pace: float, models: frozenset[str] = frozenset()
+    ) -> None:
+        """Take questions with their answers, the seconds between two words of a stream, and the models.
+
+        ``models``: those there are; empty: any that is asked for.
+        """
         self.port = 0
         self.words_not_asked_for = 0
         """Words of streams that were still to come when the gate hung up."""
         self._answers = answers
         self._pace = pace
+        self._models = models
         self._running: asyncio.Server | None = None
 
     async def __aenter__(self) -> Self:
@@ -57,6 +64,10 @@ class ModelServer:
         writer.close()
 
     async def _answer(self, head: bytes, body: bytes, writer: asyncio.StreamWriter) -> None:
+        if head.startswith(b"GET /v1/models "):
+            listed = [{"id": model, "object": "model"} for model in sorted(self._models)]
+            await _send_json(writer, 200, {"object": "list", "data": listed})
+            return
         if not head.startswith(b"POST /v1/chat/completions "):
             await _send_json(writer, 404, {"error": {"message": "no such route", "code": "not_found"}})
             return
@@ -65,6 +76,9 @@ class ModelServer:
         except DecodeError as error:
             await _send_json(writer, 400, {"error": {"message": str(error), "code": "bad_request"}})
             return
+        if refused := self._refusal(chat):
+            await _send_json(writer, *refused)
+            return
         asked = chat.messages[-1].content if chat.messages else ""
         words = self._answers.get(asked, "I know few words.").split(" ")
         usage = _usage(chat, len(words))
@@ -72,6 +86,14 @@ class ModelServer:
             await self._stream(chat.model, words, usage, writer)
         else:
             await _send_json(writer, 200, _completion(chat.model, " ".join(words), usage))
+
+    def _refusal(self, chat: _Chat) -> tuple[int, Mapping[str, object]] | None:
+        """Return status and body where the provider would not serve it."""
+        if chat.max_tokens is not None and chat.max_tokens < 1:
+            return 400, {"error": {"message": "max_tokens is too small", "code": "invalid_value"}}
+        if self._models and chat.model not in self._models:
+            return 404, {"error": {"message": "no such model", "code": "model_not_found"}}
+        return None
 
     async def _stream(
         self, model: str, words: list[str], usage: dict[str, int], writer: asyncio.StreamWriter

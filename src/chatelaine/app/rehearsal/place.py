@@ -8,13 +8,14 @@ import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
-from chatelaine.app.errand import CommandRefused, ask
+from chatelaine.app.errand import CommandRefused, ask, run_errand
 from chatelaine.app.rehearsal.talk import SAYINGS, Answered, Failed, Piece, Question, Ready, Said, line
-from chatelaine.app.wire import Places
+from chatelaine.app.wire import Places, read_settings
 from chatelaine.model.error import ChatelaineError
 from chatelaine.model.key import Grant, KeyInput, KeyRequest
 from chatelaine.model.link import ChangeKey, Command, IssueKey, KeyIssuedTold, Refused, Reply
@@ -64,15 +65,7 @@ class Gate:
 
     async def issue(self, app: str) -> KeyIssuedTold:
         """Issue a key that may spend a dollar a day."""
-        grant = Grant(spend_per_day=NanoUsd(_DOLLAR))
-        asked = KeyRequest(
-            owner=OWNER,
-            app=AppName(app),
-            contact="keys@castle.example",
-            grant=grant,
-            lifetime=timedelta(days=1),
-        )
-        told = await self._carry_out(IssueKey(asked, _BY))
+        told = await self._carry_out(IssueKey(_wanted(app, dollars=1), _BY))
         if not isinstance(told, KeyIssuedTold):
             raise ChatelaineError("the hub did not tell the key it issued")
         return told
@@ -125,9 +118,36 @@ class App:
         return SAYINGS.decode(heard)
 
 
+@dataclass(frozen=True, slots=True)
+class House:
+    """A Chatelaine that is set up and does not run yet."""
+
+    folder: Path
+    port: int
+    settings: Path
+
+    @property
+    def journal(self) -> Path:
+        """Where its journal will lie."""
+        return Places(self.folder / "data").journal
+
+    def issue(self, app: str, *, dollars: int) -> KeyIssuedTold:
+        """Issue a key before the gate runs; it may spend so much a day."""
+        told = run_errand(read_settings(str(self.settings)), IssueKey(_wanted(app, dollars=dollars), _BY))
+        if not isinstance(told, KeyIssuedTold):
+            raise ChatelaineError("the store did not tell the key it issued")
+        return told
+
+
 @asynccontextmanager
 async def gate_before(model: int, folder: Path) -> AsyncIterator[Gate]:
     """Run a Chatelaine before a model server's port, and stop it."""
+    async with gate_of(set_up(model, folder)) as gate:
+        yield gate
+
+
+def set_up(model: int, folder: Path) -> House:
+    """Write the settings of a Chatelaine before a model server's port."""
     port, admin = _free_ports()
     credential = folder / "provider.key"
     credential.write_text("sk-the-providers-own-key-stays-with-the-gate\n", encoding="utf-8")
@@ -137,10 +157,26 @@ async def gate_before(model: int, folder: Path) -> AsyncIterator[Gate]:
         gate=port, admin=admin, data=folder / "data", model=model, credential=credential
     )
     settings.write_text(filled, encoding="utf-8")
-    log = folder / "gate.log"
-    async with _process(("chatelaine.app", "up", "--config", str(settings)), {}, log) as running:
+    return House(folder, port, settings)
+
+
+@asynccontextmanager
+async def gate_of(house: House) -> AsyncIterator[Gate]:
+    """Run a Chatelaine that is set up, and stop it."""
+    log = house.folder / "gate.log"
+    async with _process(("chatelaine.app", "up", "--config", str(house.settings)), {}, log) as running:
         await _until_ready(running, log)
-        yield Gate(folder, port)
+        yield Gate(house.folder, house.port)
+
+
+def _wanted(app: str, *, dollars: int) -> KeyRequest:
+    return KeyRequest(
+        owner=OWNER,
+        app=AppName(app),
+        contact="keys@castle.example",
+        grant=Grant(spend_per_day=NanoUsd(dollars * _DOLLAR)),
+        lifetime=timedelta(days=1),
+    )
 
 
 @asynccontextmanager

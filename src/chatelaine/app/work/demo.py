@@ -5,7 +5,7 @@ import os
 import signal
 import tempfile
 import time
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from importlib.util import find_spec
@@ -14,6 +14,7 @@ from pathlib import Path
 from chatelaine.app.rehearsal import records
 from chatelaine.app.rehearsal.model_server import MODEL, ModelServer
 from chatelaine.app.rehearsal.place import OWNER, App, Gate, app_with, gate_before
+from chatelaine.app.rehearsal.story import tell
 from chatelaine.app.rehearsal.talk import Answered, Failed, Piece
 from chatelaine.model.error import ChatelaineError, UsageError
 from chatelaine.model.event import Event
@@ -64,21 +65,15 @@ class Demo:
         Raises:
             ChatelaineError: a part of it cannot be started, or did not do what it should.
         """
-        if find_spec("openai") is None:
-            raise ChatelaineError(
-                "the demo's app needs the package openai, which is not installed here",
-                hint="make demo brings it; else: pip install openai",
-            )
-        if len(os.fsencode(tempfile.gettempdir())) > _LONGEST_FOLDER:
-            raise ChatelaineError(
-                f"the temporary folder {tempfile.gettempdir()} is too deep: a socket's path is short",
-                hint="set TMPDIR to a shorter one",
-            )
-        began = time.monotonic()
-        with tempfile.TemporaryDirectory(prefix="chatelaine-demo-") as name:
-            _until_over(_play(stage, Path(name)))
-        stage.end(f"All of it is stopped and its folder is gone, after {time.monotonic() - began:.1f} s.")
-        return 0
+        return _put_on(stage, lambda folder: _play(stage, folder))
+
+    def theft(self, stage: Stage, *, keep: bool) -> int:
+        """Play the story of a theft and return the exit status; ``keep``: let it run until it is stopped.
+
+        Raises:
+            ChatelaineError: a part of it cannot be started, or did not do what it should.
+        """
+        return _put_on(stage, lambda folder: _tell(stage, folder, keep=keep))
 
 
 def begin(chosen: Chosen) -> Demo:
@@ -92,6 +87,24 @@ def begin(chosen: Chosen) -> Demo:
     return Demo()
 
 
+def _put_on(stage: Stage, play: Callable[[Path], Coroutine[None, None, None]]) -> int:
+    if find_spec("openai") is None:
+        raise ChatelaineError(
+            "the demo's app needs the package openai, which is not installed here",
+            hint="make demo brings it; else: pip install openai",
+        )
+    if len(os.fsencode(tempfile.gettempdir())) > _LONGEST_FOLDER:
+        raise ChatelaineError(
+            f"the temporary folder {tempfile.gettempdir()} is too deep: a socket's path is short",
+            hint="set TMPDIR to a shorter one",
+        )
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="chatelaine-demo-") as name:
+        _until_over(play(Path(name)))
+    stage.end(f"All of it is stopped and its folder is gone, after {time.monotonic() - began:.1f} s.")
+    return 0
+
+
 def _until_over(play: Coroutine[None, None, None]) -> None:
     """Run the play; SIGTERM ends it as ^C does, with everything stopped and removed."""
     try:
@@ -100,10 +113,19 @@ def _until_over(play: Coroutine[None, None, None]) -> None:
         raise KeyboardInterrupt from None
 
 
-async def _play(stage: Stage, folder: Path) -> None:
+def _end_at_sigterm() -> None:
     loop, own = asyncio.get_running_loop(), asyncio.current_task()
     if own is not None:
         loop.add_signal_handler(signal.SIGTERM, own.cancel)
+
+
+async def _tell(stage: Stage, folder: Path, *, keep: bool) -> None:
+    _end_at_sigterm()
+    await tell(stage, folder, None, keep=keep)
+
+
+async def _play(stage: Stage, folder: Path) -> None:
+    _end_at_sigterm()
     async with _scene(stage, folder) as scene:
         async with _busy(scene):
             await _stream(scene)

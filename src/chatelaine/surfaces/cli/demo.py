@@ -6,6 +6,8 @@ import sys
 import textwrap
 from typing import Protocol, TextIO
 
+from chatelaine.model.error import UsageError
+
 _WIDTH = 96
 _LABEL = 12
 _INDENT = " " * 4
@@ -54,6 +56,10 @@ class DemoWork(Protocol):
 
     def run(self, stage: Stage) -> int:
         """Play the demo and return the exit status."""
+        ...
+
+    def theft(self, stage: Stage, *, keep: bool) -> int:
+        """Play the story of a theft and return the exit status; ``keep``: let it run until it is stopped."""
         ...
 
 
@@ -150,14 +156,19 @@ def _shown(text: str) -> str:
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the command's arguments: there are none."""
+    """Add the command's arguments."""
+    parser.add_argument(
+        "--theft", action="store_true", help="play the story of a stolen key, in under a minute"
+    )
+    parser.add_argument("--keep", action="store_true", help="with --theft: leave the gate running until ^C")
     parser.epilog = "It brings settings of its own, in a temporary folder that is removed when it is over."
 
 
 def run(arguments: argparse.Namespace, work: DemoWork) -> int:
     """Play the demo."""
-    del arguments
+    if arguments.keep and not arguments.theft:
+        raise UsageError("--keep belongs to --theft", hint="chatelaine demo --theft --keep")
     coloured = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
     page = Page(sys.stdout, coloured=coloured)
     page.note("Chatelaine, on this machine alone. Nothing leaves it, nothing stays behind.")
-    return work.run(page)
+    return work.theft(page, keep=arguments.keep) if arguments.theft else work.run(page)
