@@ -8,12 +8,26 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 from chatelaine.model.capture import Part
+from chatelaine.model.detection import Alert, Finding
 from chatelaine.model.event import Event
 from chatelaine.model.exchange import Caller, Network, ReplyHead, Reservation, UpstreamAddress
+from chatelaine.model.incident import Batch, Incident, IncidentState
 from chatelaine.model.key import ProviderKey, VirtualKey
 from chatelaine.model.limit import Allowance, Charge, Shortfall
+from chatelaine.model.playbook import Action, ActionState
 from chatelaine.model.watch import Cursor, Piece
-from chatelaine.model.words import NEVER, ExchangeId, Instant, KeyId, ProviderKeyName, UpstreamName
+from chatelaine.model.words import (
+    NEVER,
+    ActionId,
+    AlertId,
+    ExchangeId,
+    FindingId,
+    IncidentId,
+    Instant,
+    KeyId,
+    ProviderKeyName,
+    UpstreamName,
+)
 
 
 class Clock(Protocol):
@@ -313,4 +327,48 @@ class Upstreams(Protocol):
 
     def address(self, name: UpstreamName) -> UpstreamAddress:
         """Return what a request head to this upstream needs."""
+        ...
+
+
+class IncidentStore(Protocol):
+    """Holds findings, alerts, incidents and actions."""
+
+    async def commit(self, batch: Batch) -> None:
+        """Store a batch, all or nothing; a finding or an alert that is held already is passed over.
+
+        Raises:
+            StoreConflict: an incident or an action is no longer as ``before`` says.
+        """
+        ...
+
+    async def incident(self, incident: IncidentId) -> Incident | None:
+        """Return one incident, or None."""
+        ...
+
+    async def incidents(
+        self, states: Iterable[IncidentState] = (), *, limit: int | None = None
+    ) -> Sequence[Incident]:
+        """Return the incidents in these states (none: in any), what changed last first."""
+        ...
+
+    async def findings(self, wanted: Iterable[FindingId]) -> Sequence[Finding]:
+        """Return the findings of these ids that are held, in order of time."""
+        ...
+
+    async def findings_since(self, at: Instant, *, key: KeyId | None = None) -> Sequence[Finding]:
+        """Return all findings since an instant, of one key or of all, in order of time."""
+        ...
+
+    async def alerts(self, wanted: Iterable[AlertId]) -> Sequence[Alert]:
+        """Return the alerts of these ids that are held, in order of time."""
+        ...
+
+    async def action(self, action: ActionId) -> Action | None:
+        """Return one action, or None."""
+        ...
+
+    async def actions(
+        self, *, incident: IncidentId | None = None, states: Iterable[ActionState] = ()
+    ) -> Sequence[Action]:
+        """Return the actions of an incident (None: of all) in these states (none: in any), as planned."""
         ...

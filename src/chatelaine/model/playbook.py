@@ -1,10 +1,22 @@
 """Nouns of the playbook room: what can be done against a thief, what was done, and how it is undone."""
 
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 
 from msgspec import Struct
 
-from chatelaine.model.words import ActionId, ContextId, IncidentId, Instant, KeyId
+from chatelaine.model.detection import Alert, Severity
+from chatelaine.model.words import (
+    NEVER,
+    ActionId,
+    AlertId,
+    ContextId,
+    ExchangeId,
+    IncidentId,
+    Instant,
+    KeyId,
+    OwnerId,
+    PlaybookId,
+)
 
 
 class Lane(StrEnum):
@@ -65,3 +77,195 @@ class HabitTable(Struct, frozen=True):
     answer: UnknownClient = UnknownClient.OBSERVE
     alarmed: bool = False
     """Whether an incident on the key is open, in which what is unknown goes to the quarantine lane."""
+
+
+class BlastRadius(IntEnum):
+    """Whom a playbook's actions reach at worst; they compare as numbers do."""
+
+    NOBODY = 0
+    """No traffic of any owner: somebody is told, or a canary answers."""
+    CLIENT = 1
+    """The client contexts of the alert."""
+    KEY = 2
+    """Whoever uses the key."""
+    OWNER = 3
+    """All keys of the owner."""
+
+
+class Approval(StrEnum):
+    """Who lets a playbook's actions run."""
+
+    AUTOMATIC = "automatic"
+    """The rehearsal, where the alert is actionable."""
+    PERSON = "person"
+
+
+class PlaybookCard(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The card of a playbook: what a human governs about it."""
+
+    id: PlaybookId
+    title: str
+    version: int
+    covers: tuple[str, ...]
+    """Rows of the response catalogue it answers: ``R01`` …"""
+    blast_radius: BlastRadius
+    approval: Approval
+    least_severity: Severity
+    """Alerts below it are answered with a person's approval only."""
+    time_limit_minutes: int
+    """After it an action that is in force ends by itself, and one that nobody approved expires."""
+    max_own_share: float
+    """The share of the owner's own past traffic that it may stop at most, 0 to 1; above it is vetoed."""
+    reversal: str
+    """What undoes it, in a sentence."""
+    options: dict[str, float] = {}
+    enabled: bool = True
+
+
+class ActionKind(StrEnum):
+    """What an action does."""
+
+    RESTRAIN = "restrain"
+    """Puts a pattern of a key's traffic on a lane."""
+    STEP_UP = "step_up"
+    """Holds a pattern of a key's traffic back until its owner says that it is theirs."""
+    DECOY = "decoy"
+    """Answers a pattern of a key's traffic with a fixed, harmless text."""
+    SUSPEND = "suspend"
+    ROTATE = "rotate"
+    REVOKE = "revoke"
+    NOTIFY = "notify"
+
+
+class ActionState(StrEnum):
+    """Where an action stands in its life cycle (``core/playbook/lifecycle.py``)."""
+
+    PLANNED = "planned"
+    REHEARSED = "rehearsed"
+    AWAITING_APPROVAL = "awaiting_approval"
+    RUNNING = "running"
+    """It is being carried out; or in force, until it ends by itself or is undone."""
+    DONE = "done"
+    FAILED = "failed"
+    VETOED = "vetoed"
+    """The rehearsal or a person spoke against it."""
+    UNDONE = "undone"
+    EXPIRED = "expired"
+
+
+class ActionInput(StrEnum):
+    """What can happen to an action."""
+
+    REHEARSE = "rehearse"
+    VETO = "veto"
+    ASK = "ask"
+    """A person must approve."""
+    START = "start"
+    APPROVE = "approve"
+    FINISH = "finish"
+    FAIL = "fail"
+    UNDO = "undo"
+    EXPIRE = "expire"
+
+
+class Situation(Struct, frozen=True, kw_only=True):
+    """What a playbook plans for."""
+
+    alert: Alert
+    incident: IncidentId
+    prefixes: tuple[str, ...] = ()
+    """Of the alert's findings."""
+    canary: bool = False
+    """Whether the key is a canary: it has no owner whose traffic could be stopped."""
+
+
+class Wanted(Struct, frozen=True, kw_only=True):
+    """What a playbook wants done: an action before anybody looked at it."""
+
+    kind: ActionKind
+    key: KeyId = KeyId("")
+    lane: Lane = Lane.REFUSE
+    """Of a RESTRAIN."""
+    contexts: tuple[ContextId, ...] = ()
+    prefixes: tuple[str, ...] = ()
+    foreign: bool = False
+    """As in ``Restraint``, of RESTRAIN, STEP_UP and DECOY."""
+    requests_per_minute: int = 0
+    delay_ms: int = 0
+    overlap_minutes: int = 0
+    """Of a ROTATE: how long the old token works on."""
+    text: str = ""
+    """Of a NOTIFY: what is told; of others: why, for the record."""
+
+
+class Rehearsal(Struct, frozen=True):
+    """What an action would have done to the owner's past traffic."""
+
+    days: int
+    """How far back was looked."""
+    own: int
+    """The owner's own exchanges that were looked at: those of known client contexts."""
+    own_stopped: int
+    own_slowed: int
+    foreign: int
+    """All others."""
+    foreign_stopped: int
+    foreign_slowed: int
+    examples: tuple[ExchangeId, ...] = ()
+    """Some of the owner's own exchanges that it would have stopped."""
+
+    @property
+    def own_share(self) -> float:
+        """The share of the owner's own exchanges that it would have stopped; 0 where there were none."""
+        return self.own_stopped / self.own if self.own else 0.0
+
+
+class Outcome(Struct, frozen=True):
+    """What came of an action."""
+
+    at: Instant
+    well: bool
+    text: str
+    """For the analyst: what was done, or why it could not be."""
+    detail: str = ""
+    """What undoing it needs to know: the successor's id, for one."""
+
+
+class ActionChange(Struct, frozen=True):
+    """A step of an action's life cycle."""
+
+    at: Instant
+    given: ActionInput
+    before: ActionState
+    after: ActionState
+    by: str
+    reason: str = ""
+
+
+class Action(Struct, frozen=True, kw_only=True):
+    """One thing done against a thief, from plan to outcome."""
+
+    id: ActionId
+    """Derived from incident, alert, playbook and place in the plan, so that a replay plans the same."""
+    incident: IncidentId
+    alert: AlertId
+    playbook: PlaybookId
+    owner: OwnerId
+    wanted: Wanted
+    state: ActionState
+    planned_at: Instant
+    changed_at: Instant
+    until: Instant = NEVER
+    """When it ends by itself; NEVER where it was not planned to."""
+    rehearsal: Rehearsal | None = None
+    outcome: Outcome | None = None
+    changes: tuple[ActionChange, ...] = ()
+
+
+class Plan(Struct, frozen=True):
+    """The actions by which a playbook answers an alert, in order."""
+
+    playbook: PlaybookId
+    incident: IncidentId
+    alert: AlertId
+    actions: tuple[Action, ...]

@@ -1,0 +1,1 @@
+"""Verbs of the playbook room: alerts become plans, which are rehearsed, and actions move on."""
