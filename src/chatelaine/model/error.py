@@ -6,6 +6,8 @@
     ├── SettingsError        the settings cannot be used (all faults at once)
     ├── UsageError           a command was called wrongly
     ├── KeyNotFound          no key has this id
+    ├── IncidentNotFound     no incident has this id
+    ├── ActionNotFound       no action has this id
     ├── TransitionRefused    the life cycle does not allow this step
     ├── TokenMalformed       a string is not a token of ours
     ├── StoreError           → StoreCorrupt, StoreConflict
@@ -81,8 +83,20 @@ class KeyNotFound(ChatelaineError):
     reason: ClassVar[str] = "key_not_found"
 
 
+class IncidentNotFound(ChatelaineError):
+    """No incident has this id."""
+
+    reason: ClassVar[str] = "incident_not_found"
+
+
+class ActionNotFound(ChatelaineError):
+    """No action has this id."""
+
+    reason: ClassVar[str] = "action_not_found"
+
+
 class TransitionRefused(ChatelaineError):
-    """The life cycle does not allow this step from where the key stands."""
+    """The life cycle does not allow this step from where the key, incident or action stands."""
 
     reason: ClassVar[str] = "transition_refused"
 

@@ -4,6 +4,7 @@ from typing import ClassVar
 
 from msgspec import Struct
 
+from chatelaine.model.detection import Family, Severity
 from chatelaine.model.exchange import (
     Asked,
     Caller,
@@ -15,14 +16,23 @@ from chatelaine.model.exchange import (
     Target,
     Usage,
 )
+from chatelaine.model.incident import IncidentInput, IncidentState, VerdictKind
 from chatelaine.model.key import Grant, KeyState
+from chatelaine.model.playbook import ActionInput, ActionState, Wanted
 from chatelaine.model.words import (
+    NEVER,
+    ActionId,
+    AlertId,
     AppName,
+    ContextId,
     ExchangeId,
+    FindingId,
+    IncidentId,
     Instant,
     KeyId,
     NanoUsd,
     OwnerId,
+    PlaybookId,
     ProviderKeyName,
     WorkerNumber,
 )
@@ -170,6 +180,65 @@ class AdminActed(Struct, frozen=True):
     detail: str = ""
 
 
+class IncidentOpened(Struct, frozen=True):
+    """An alert opened an incident."""
+
+    kind: ClassVar[str] = "incident.opened"
+    version: ClassVar[int] = 1
+    at: Instant
+    incident: IncidentId
+    alert: AlertId
+    title: str
+    severity: Severity
+    keys: tuple[KeyId, ...]
+    owners: tuple[OwnerId, ...]
+    contexts: tuple[ContextId, ...]
+    families: tuple[Family, ...]
+    findings: tuple[FindingId, ...]
+
+
+class IncidentChanged(Struct, frozen=True):
+    """An incident moved, grew, was judged or was written about."""
+
+    kind: ClassVar[str] = "incident.changed"
+    version: ClassVar[int] = 1
+    at: Instant
+    incident: IncidentId
+    given: IncidentInput
+    before: IncidentState
+    after: IncidentState
+    severity: Severity
+    by: str
+    reason: str = ""
+    verdict: VerdictKind | None = None
+    alert: AlertId = AlertId("")
+    """The alert that joined, where one did."""
+    merged_into: IncidentId = IncidentId("")
+
+
+class ActionTaken(Struct, frozen=True):
+    """An action of a playbook moved: it was rehearsed, asked for, carried out, vetoed, undone or is over."""
+
+    kind: ClassVar[str] = "action.taken"
+    version: ClassVar[int] = 1
+    at: Instant
+    action: ActionId
+    incident: IncidentId
+    alert: AlertId
+    playbook: PlaybookId
+    wanted: Wanted
+    given: ActionInput
+    before: ActionState
+    after: ActionState
+    by: str
+    reason: str = ""
+    until: Instant = NEVER
+    own: int = 0
+    """Of the rehearsal: the owner's own exchanges that were looked at."""
+    own_stopped: int = 0
+    """Those of them that it would have stopped."""
+
+
 Event = (
     ExchangeOpened
     | ExchangeEnded
@@ -180,4 +249,7 @@ Event = (
     | ProviderKeyStored
     | ProviderKeyRemoved
     | AdminActed
+    | IncidentOpened
+    | IncidentChanged
+    | ActionTaken
 )

@@ -4,7 +4,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from chatelaine.model.detection import Alert, Family, Finding, Severity
+from chatelaine.model.detection import Alert, Family, Finding, Severity, Sighting
 from chatelaine.model.playbook import Action
 from chatelaine.model.words import (
     NEVER,
@@ -116,6 +116,8 @@ class Reckoning(Struct, frozen=True):
     spent: NanoUsd = NOTHING
     first_at: Instant = NEVER
     last_at: Instant = NEVER
+    until: Instant = NEVER
+    """What happened up to here is counted: seen again after a crash, it is not counted again."""
 
 
 class Incident(Struct, frozen=True, kw_only=True):
@@ -180,6 +182,16 @@ class TimelineEntry(Struct, frozen=True):
     """The id of the finding, alert or action."""
 
 
+class Story(Struct, frozen=True):
+    """All that is known of one incident."""
+
+    incident: Incident
+    timeline: tuple[TimelineEntry, ...]
+    findings: tuple[Finding, ...]
+    alerts: tuple[Alert, ...]
+    actions: tuple[Action, ...]
+
+
 class RuleRecord(Struct, frozen=True):
     """How a detection fared in incidents that humans judged."""
 
@@ -193,6 +205,27 @@ class RuleRecord(Struct, frozen=True):
         """The share of true positives; None where nothing was judged. What was benign counts for neither."""
         judged = self.true_positives + self.false_positives
         return self.true_positives / judged if judged else None
+
+
+class Found(Struct, frozen=True, kw_only=True):
+    """What one turn of the engine found, to be stored at once."""
+
+    findings: tuple[Finding, ...] = ()
+    """All of them, repetitions included."""
+    alerts: tuple[Alert, ...] = ()
+    joined: tuple[Finding, ...] = ()
+    """Findings that belong to earlier alerts and made none."""
+    sightings: tuple[Sighting, ...] = ()
+    """What the turn looked at, as far as it is of keys with an incident or an alert: for the money."""
+
+
+class Step(Struct, frozen=True):
+    """What one alert did to one incident."""
+
+    before: Incident | None
+    after: Incident
+    given: IncidentInput
+    alert: AlertId
 
 
 class Batch(Struct, frozen=True, kw_only=True):

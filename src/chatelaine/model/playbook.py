@@ -227,8 +227,6 @@ class Outcome(Struct, frozen=True):
     well: bool
     text: str
     """For the analyst: what was done, or why it could not be."""
-    detail: str = ""
-    """What undoing it needs to know: the successor's id, for one."""
 
 
 class ActionChange(Struct, frozen=True):

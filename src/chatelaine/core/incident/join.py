@@ -169,4 +169,5 @@ def _sum(one: Reckoning, other: Reckoning) -> Reckoning:
         spent=NanoUsd(one.spent + other.spent),
         first_at=min(begun) if begun else one.first_at,
         last_at=max(one.last_at, other.last_at),
+        until=max(one.until, other.until),
     )

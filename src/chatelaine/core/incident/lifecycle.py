@@ -5,6 +5,7 @@ where it was contained: what is held back is not all of it. A closed one takes n
 and is reopened by a person alone; a merged one is final, since another goes on for it.
 """
 
+from collections.abc import Iterable
 from enum import Enum
 from itertools import product
 from typing import Final
@@ -14,7 +15,7 @@ from msgspec.structs import replace
 from chatelaine.core.machine import Table, Transition, table
 from chatelaine.model.error import TransitionRefused
 from chatelaine.model.incident import Change, Incident, IncidentInput, IncidentState
-from chatelaine.model.words import Instant
+from chatelaine.model.words import Instant, KeyId
 
 _S, _I = IncidentState, IncidentInput
 
@@ -88,6 +89,11 @@ LIVE: Final = frozenset({_S.OPEN, _S.WORKING, _S.CONTAINED, _S.REOPENED})
 def live(incident: Incident) -> bool:
     """Tell whether an incident is not over."""
     return incident.state in LIVE
+
+
+def alarmed(incidents: Iterable[Incident]) -> frozenset[KeyId]:
+    """Return the keys whose habits must learn nothing: an incident about them is not over (principle 5)."""
+    return frozenset(key for one in incidents if live(one) for key in one.keys)
 
 
 def possible(state: IncidentState) -> tuple[IncidentInput, ...]:

@@ -51,35 +51,6 @@ class _Score:
                 self.examples.append(exchange)
 
 
-def rehearse(wanted: Wanted, past: Iterable[Sighting], known: Known, *, days: int) -> Rehearsal:
-    """Return what would have come of a thing wanted, had it been done before all this traffic.
-
-    Args:
-        wanted: what a playbook wants done.
-        past: the owner's sightings, in order of time; the ends of exchanges are passed over, and so is
-            what was refused, since nothing was left to stop.
-        known: tells the owner's own client contexts.
-        days: how far back the past goes, to be told.
-    """
-    own, foreign, rate = _Score(), _Score(), _Rate(wanted)
-    for seen in past:
-        if seen.phase not in {Phase.OPENED, Phase.WHOLE} or (seen.phase is Phase.WHOLE and seen.reason):
-            continue
-        is_own = known(seen.key, seen.context)
-        score = own if is_own else foreign
-        score.add(_effect(wanted, seen, rate, own=is_own), seen.exchange)
-    return Rehearsal(
-        days=days,
-        own=own.all,
-        own_stopped=own.stopped,
-        own_slowed=own.slowed,
-        foreign=foreign.all,
-        foreign_stopped=foreign.stopped,
-        foreign_slowed=foreign.slowed,
-        examples=tuple(own.examples),
-    )
-
-
 class _Rate:
     """Counts what a throttled pattern asked for in a minute."""
 
@@ -97,6 +68,56 @@ class _Rate:
             self._minute, self._asked = minute, 0
         self._asked += 1
         return 0 < self._most < self._asked
+
+
+class Rehearsing:
+    """A rehearsal under way, so that a long past can be taken in parts."""
+
+    __slots__ = ("_foreign", "_known", "_own", "_rate", "_wanted")
+
+    def __init__(self, wanted: Wanted, known: Known) -> None:
+        self._wanted, self._known = wanted, known
+        self._own, self._foreign, self._rate = _Score(), _Score(), _Rate(wanted)
+
+    def see(self, seen: Sighting) -> None:
+        """Take one more sighting of the owner's past, in order of time.
+
+        Ends of exchanges are passed over, and so is what was refused, since nothing was left to stop.
+        """
+        if seen.phase not in {Phase.OPENED, Phase.WHOLE} or (seen.phase is Phase.WHOLE and seen.reason):
+            return
+        own = self._known(seen.key, seen.context)
+        score = self._own if own else self._foreign
+        score.add(_effect(self._wanted, seen, self._rate, own=own), seen.exchange)
+
+    def told(self, *, days: int) -> Rehearsal:
+        """Return what came of it; ``days`` says how far back the past goes."""
+        own, foreign = self._own, self._foreign
+        return Rehearsal(
+            days=days,
+            own=own.all,
+            own_stopped=own.stopped,
+            own_slowed=own.slowed,
+            foreign=foreign.all,
+            foreign_stopped=foreign.stopped,
+            foreign_slowed=foreign.slowed,
+            examples=tuple(own.examples),
+        )
+
+
+def rehearse(wanted: Wanted, past: Iterable[Sighting], known: Known, *, days: int) -> Rehearsal:
+    """Return what would have come of a thing wanted, had it been done before all this traffic.
+
+    Args:
+        wanted: what a playbook wants done.
+        past: the owner's sightings, in order of time.
+        known: tells the owner's own client contexts.
+        days: how far back the past goes, to be told.
+    """
+    rehearsing = Rehearsing(wanted, known)
+    for seen in past:
+        rehearsing.see(seen)
+    return rehearsing.told(days=days)
 
 
 def _effect(wanted: Wanted, seen: Sighting, rate: _Rate, *, own: bool) -> _Effect:
