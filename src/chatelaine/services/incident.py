@@ -91,7 +91,7 @@ class IncidentKeeper:
         """Return the incidents that are not over."""
         return await self.store.incidents(LIVE)
 
-    async def list(
+    async def incidents(
         self, states: Iterable[IncidentState] = (), *, limit: int | None = None
     ) -> Sequence[Incident]:
         """Return the incidents in these states (none: in any), what changed last first."""

@@ -4,13 +4,14 @@ Families on different client contexts do not add up: a new network here and a ne
 clients, not one. A finding without a context counts for the key, and so for each of its contexts.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from typing import Final, NamedTuple
 
 from msgspec import Struct
 
-from chatelaine.model.detection import Alert, Family, Finding, Severity
+from chatelaine.model.detection import Alert, Family, Finding, Severity, Sighting
+from chatelaine.model.incident import Found
 from chatelaine.model.words import SECOND, AlertId, ContextId, DetectionId, FindingId, Instant
 
 _AGREEING: Final = 2
@@ -222,6 +223,16 @@ class Combiner:
         if len(self._windows) > _MOST_WINDOWS:
             del self._windows[next(iter(self._windows))]
         return combined
+
+    def gather(self, findings: Sequence[Finding], sightings: Sequence[Sighting] = ()) -> Found:
+        """Return what a turn of the engine found, with the alerts that its findings make."""
+        combined = [(finding, self.take(finding)) for finding in findings]
+        return Found(
+            findings=tuple(findings),
+            alerts=tuple(one.alert for _, one in combined if one.alert is not None),
+            joined=tuple(finding for finding, one in combined if one.alerted and one.alert is None),
+            sightings=tuple(sightings),
+        )
 
     def dump(self) -> list[tuple[str, str, Window]]:
         """Return every window with its subject, the one that was silent longest first."""

@@ -2,7 +2,10 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from hashlib import sha256
+from math import isfinite
 from typing import Final, NamedTuple
+
+from msgspec.structs import replace
 
 from chatelaine.core.detection.memory import EMPTY, Memory
 from chatelaine.core.detection.scene import Scene
@@ -107,6 +110,9 @@ class Runner:
 
 def finding(card: Card, sighting: Sighting, said: Said) -> Finding:
     """Return what a detection said as a finding; the same sighting always gives the same id."""
+    if not isfinite(said.score):
+        # No store and no peer could read it again.
+        said = replace(said, score=0.0)
     told = f"{card.id}|{card.version}|{sighting.exchange}|{sighting.phase}|{sighting.at}|{sighting.key}"
     return Finding(
         id=FindingId(sha256(told.encode()).hexdigest()[:_DIGITS]),
