@@ -3,6 +3,7 @@
 from chatelaine.catalog.detection import detections, read_detections, try_detection
 from chatelaine.catalog.folder import SHELVES, TEMPLATE, Shelf, find_faults, items, shelf, vectors
 from chatelaine.catalog.locked import check_lock, content_hash, find_unraised, lock, lock_name
+from chatelaine.catalog.playbook import playbooks, read_playbooks, try_playbook
 from chatelaine.catalog.provider import (
     Provider,
     providers,
@@ -26,12 +27,15 @@ __all__ = [
     "items",
     "lock",
     "lock_name",
+    "playbooks",
     "providers",
     "read_detections",
+    "read_playbooks",
     "read_provider",
     "read_providers",
     "shelf",
     "try_detection",
+    "try_playbook",
     "try_vectors",
     "vectors",
 ]

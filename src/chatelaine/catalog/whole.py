@@ -1,9 +1,10 @@
 """Every item of every shelf, checked, and put to its vectors."""
 
-from chatelaine.catalog.detection import try_detections
+from chatelaine.catalog.detection import read_detections, try_detections
 from chatelaine.catalog.folder import SHELVES, TEMPLATE, find_faults, items, shelf
+from chatelaine.catalog.playbook import read_playbooks, try_playbooks
 from chatelaine.catalog.provider import try_providers
-from chatelaine.model.error import CardError
+from chatelaine.model.error import CardError, Fault
 
 
 def check() -> None:
@@ -20,5 +21,21 @@ def check() -> None:
     ]
     faults += try_providers(faults)
     faults += try_detections(faults)
+    faults += try_playbooks(faults)
+    faults += _find_unanswered()
     if faults:
         raise CardError(faults)
+
+
+def _find_unanswered() -> list[Fault]:
+    """Return a fault for each detection whose card names a playbook that is not there."""
+    known = sorted(one.card.id for one in read_playbooks(shelf("playbooks"), []))
+    return [
+        Fault(
+            f"detections/{one.card.id}/detection.toml",
+            f"there is no playbook {one.card.playbook!r}",
+            f"one of {', '.join(known)}",
+        )
+        for one in read_detections(shelf("detections"), [])
+        if one.card.playbook not in known
+    ]

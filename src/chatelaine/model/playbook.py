@@ -115,7 +115,7 @@ class PlaybookCard(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     time_limit_minutes: int
     """After it an action that is in force ends by itself, and one that nobody approved expires."""
     max_own_share: float
-    """The share of the owner's own past traffic that it may stop at most, 0 to 1; above it is vetoed."""
+    """The share of the owner's own past traffic that it may stop or slow, 0 to 1; above it is vetoed."""
     reversal: str
     """What undoes it, in a sentence."""
     options: dict[str, float] = {}
@@ -135,6 +135,14 @@ class ActionKind(StrEnum):
     ROTATE = "rotate"
     REVOKE = "revoke"
     NOTIFY = "notify"
+
+
+class Audience(StrEnum):
+    """Who is told."""
+
+    ANALYSTS = "analysts"
+    OWNER = "owner"
+    """The contact of the key."""
 
 
 class ActionState(StrEnum):
@@ -194,6 +202,8 @@ class Wanted(Struct, frozen=True, kw_only=True):
     delay_ms: int = 0
     overlap_minutes: int = 0
     """Of a ROTATE: how long the old token works on."""
+    audience: Audience = Audience.ANALYSTS
+    """Of a NOTIFY."""
     text: str = ""
     """Of a NOTIFY: what is told; of others: why, for the record."""
 
@@ -216,8 +226,8 @@ class Rehearsal(Struct, frozen=True):
 
     @property
     def own_share(self) -> float:
-        """The share of the owner's own exchanges that it would have stopped; 0 where there were none."""
-        return self.own_stopped / self.own if self.own else 0.0
+        """The share of the owner's own exchanges that it would have reached; 0 where there were none."""
+        return (self.own_stopped + self.own_slowed) / self.own if self.own else 0.0
 
 
 class Outcome(Struct, frozen=True):

@@ -21,6 +21,7 @@ from chatelaine.core.playbook.plan import (
     judge,
     make_plan,
     restraint,
+    told_already,
 )
 from chatelaine.core.playbook.rehearse import Known, Rehearsing
 from chatelaine.core.playbook.work import approved, due, failed, finished, in_force, rehearsed
@@ -95,7 +96,7 @@ class Responder:
         """
         taken: list[Action] = []
         for playbook in answering(situation.alert, self.playbooks):
-            taken += await self._follow(playbook, situation)
+            taken += await self._follow(playbook, situation, taken)
         return taken
 
     async def propose(self, name: PlaybookId, situation: Situation, *, by: str) -> Sequence[Action]:
@@ -108,7 +109,8 @@ class Responder:
         if playbook is None:
             known = ", ".join(sorted(self.playbooks))
             raise UsageError(f"there is no playbook {name!r}", hint=f"one of {known}")
-        return await self._follow(playbook, situation, by=by)
+        _require_text(by=by)
+        return await self._follow(playbook, situation, (), by=by)
 
     async def approve(self, name: ActionId, *, by: str, reason: str) -> Action:
         """Let an action run: one that waits for it, was vetoed, or failed.
@@ -187,11 +189,14 @@ class Responder:
 
     # How.
 
-    async def _follow(self, playbook: Playbook, situation: Situation, *, by: str = "") -> list[Action]:
+    async def _follow(
+        self, playbook: Playbook, situation: Situation, before: Sequence[Action], *, by: str = ""
+    ) -> list[Action]:
         taken: list[Action] = []
         for action in make_plan(playbook, situation, self.clock.now()).actions:
             going_on = await self.store.actions(states=_GOING_ON)
-            if await self.store.action(action.id) is not None or covered(action.wanted, going_on):
+            known = await self.store.action(action.id) is not None
+            if known or covered(action.wanted, going_on) or told_already(action.wanted, before):
                 continue
             taken.append(await self._begin(playbook, situation, action, by=by))
         return taken

@@ -230,7 +230,9 @@ class Combiner:
         return Found(
             findings=tuple(findings),
             alerts=tuple(one.alert for _, one in combined if one.alert is not None),
-            joined=tuple(finding for finding, one in combined if one.alerted and one.alert is None),
+            joined=tuple(
+                finding for finding, one in combined if one.alerted and one.alert is None and not one.repeated
+            ),
             sightings=tuple(sightings),
         )
 

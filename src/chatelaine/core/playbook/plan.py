@@ -117,6 +117,15 @@ def covered(wanted: Wanted, actions: Iterable[Action]) -> bool:
     return any(one.state in _GOING_ON and _covers(one.wanted, wanted) for one in actions)
 
 
+def told_already(wanted: Wanted, taken: Iterable[Action]) -> bool:
+    """Tell whether the same people are told already what another playbook said of the same alert."""
+    if wanted.kind is not ActionKind.NOTIFY:
+        return False
+    return any(
+        one.wanted.kind is ActionKind.NOTIFY and one.wanted.audience is wanted.audience for one in taken
+    )
+
+
 def _covers(held: Wanted, wanted: Wanted) -> bool:
     if held.key != wanted.key:
         return False

@@ -153,6 +153,7 @@ def objection(action: Action, card: PlaybookCard) -> str:
     if told is None or told.own_share <= card.max_own_share:
         return ""
     return (
-        f"it would have stopped {told.own_stopped} of {told.own} of the owner's own exchanges "
-        f"in {told.days} days ({told.own_share:.2%}); {card.id} may stop {card.max_own_share:.2%}"
+        f"it would have stopped {told.own_stopped} and slowed {told.own_slowed} of {told.own} "
+        f"of the owner's own exchanges in {told.days} days ({told.own_share:.2%}); "
+        f"{card.id} may reach {card.max_own_share:.2%}"
     )

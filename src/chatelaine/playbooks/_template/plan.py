@@ -1,6 +1,19 @@
 """Plan the actions against one kind of alert."""
 
+from chatelaine.model.playbook import ActionKind, Lane, PlaybookCard, Situation, Wanted
 
-def plan(alert: str) -> tuple[str, ...]:
-    """Return the actions, in order, that answer an alert; each of them can be undone."""
-    return ("template",) if alert == "template" else ()
+
+def plan(situation: Situation, card: PlaybookCard) -> tuple[Wanted, ...]:
+    """Return what is wanted, in order; each of it ends by itself or can be undone."""
+    alert = situation.alert
+    if not alert.key or not alert.contexts:
+        return ()
+    return (
+        Wanted(
+            kind=ActionKind.RESTRAIN,
+            key=alert.key,
+            lane=Lane.REFUSE,
+            contexts=alert.contexts,
+            text=card.title,
+        ),
+    )

@@ -1,0 +1,1 @@
+"""The foreign client is refused, and the owner goes on."""

@@ -1,0 +1,1 @@
+"""A canary answers with a fixed, harmless text."""

@@ -1,0 +1,1 @@
+"""Somebody is told, and nothing is held back."""

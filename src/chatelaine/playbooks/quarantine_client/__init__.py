@@ -1,0 +1,1 @@
+"""The foreign client goes to the quarantine lane."""

@@ -1,0 +1,1 @@
+"""The key is replaced, with an overlap in which both tokens work."""

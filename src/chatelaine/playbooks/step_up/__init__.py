@@ -1,0 +1,1 @@
+"""The foreign client is held back until the owner says that it is theirs."""

@@ -1,0 +1,1 @@
+"""The foreign client is answered late."""

@@ -1,0 +1,1 @@
+"""The foreign client gets a low rate of its own."""
