@@ -96,7 +96,7 @@ class Responder:
         """
         taken: list[Action] = []
         for playbook in answering(situation.alert, self.playbooks):
-            taken += await self._follow(playbook, situation, taken)
+            taken += await self._follow(playbook, situation)
         return taken
 
     async def propose(self, name: PlaybookId, situation: Situation, *, by: str) -> Sequence[Action]:
@@ -110,7 +110,7 @@ class Responder:
             known = ", ".join(sorted(self.playbooks))
             raise UsageError(f"there is no playbook {name!r}", hint=f"one of {known}")
         _require_text(by=by)
-        return await self._follow(playbook, situation, (), by=by)
+        return await self._follow(playbook, situation, by=by)
 
     async def approve(self, name: ActionId, *, by: str, reason: str) -> Action:
         """Let an action run: one that waits for it, was vetoed, or failed.
@@ -189,14 +189,13 @@ class Responder:
 
     # How.
 
-    async def _follow(
-        self, playbook: Playbook, situation: Situation, before: Sequence[Action], *, by: str = ""
-    ) -> list[Action]:
+    async def _follow(self, playbook: Playbook, situation: Situation, *, by: str = "") -> list[Action]:
         taken: list[Action] = []
         for action in make_plan(playbook, situation, self.clock.now()).actions:
             going_on = await self.store.actions(states=_GOING_ON)
+            before = await self.store.actions(incident=situation.incident)
             known = await self.store.action(action.id) is not None
-            if known or covered(action.wanted, going_on) or told_already(action.wanted, before):
+            if known or covered(action.wanted, going_on) or told_already(action, before):
                 continue
             taken.append(await self._begin(playbook, situation, action, by=by))
         return taken

@@ -117,12 +117,13 @@ def covered(wanted: Wanted, actions: Iterable[Action]) -> bool:
     return any(one.state in _GOING_ON and _covers(one.wanted, wanted) for one in actions)
 
 
-def told_already(wanted: Wanted, taken: Iterable[Action]) -> bool:
-    """Tell whether the same people are told already what another playbook said of the same alert."""
-    if wanted.kind is not ActionKind.NOTIFY:
-        return False
-    return any(
-        one.wanted.kind is ActionKind.NOTIFY and one.wanted.audience is wanted.audience for one in taken
+def told_already(action: Action, taken: Iterable[Action]) -> bool:
+    """Tell whether another playbook has told the same people of the same alert."""
+    return action.wanted.kind is ActionKind.NOTIFY and any(
+        one.alert == action.alert
+        and one.wanted.kind is ActionKind.NOTIFY
+        and one.wanted.audience is action.wanted.audience
+        for one in taken
     )
 
 
