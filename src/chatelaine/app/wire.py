@@ -58,6 +58,11 @@ class Places:
         return self.root / "keys.sqlite"
 
     @property
+    def incidents(self) -> Path:
+        """The store of incidents."""
+        return self.root / "incidents.db"
+
+    @property
     def socket(self) -> Path:
         """The hub's socket; by way of a descriptor where its path is longer than an address may be."""
         path = self.root / HUB_SOCKET

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
+from chatelaine.model.desk import IncidentCommand, IncidentReply
 from chatelaine.model.key import KeyInput, KeyRequest, ProviderKeySummary, VirtualKey
 from chatelaine.model.words import (
     Epoch,
@@ -370,6 +371,16 @@ Command = (
     | ReadStatus
     | ReloadSettings
     | RecordAct
+    | IncidentCommand
 )
-Reply = KeysTold | KeyIssuedTold | ProviderKeysTold | StatusTold | SettingsTold | ActRecorded | Refused
+Reply = (
+    KeysTold
+    | KeyIssuedTold
+    | ProviderKeysTold
+    | StatusTold
+    | SettingsTold
+    | ActRecorded
+    | IncidentReply
+    | Refused
+)
 Message = WorkerMessage | TableMessage | Command | Reply

@@ -191,11 +191,11 @@ class Responder:
 
     async def _follow(self, playbook: Playbook, situation: Situation, *, by: str = "") -> list[Action]:
         taken: list[Action] = []
-        for action in make_plan(playbook, situation, self.clock.now()).actions:
+        for action in make_plan(playbook, situation, self.clock.now(), by=by).actions:
             going_on = await self.store.actions(states=_GOING_ON)
             before = await self.store.actions(incident=situation.incident)
             known = await self.store.action(action.id) is not None
-            if known or covered(action.wanted, going_on) or told_already(action, before):
+            if known or covered(action.wanted, going_on) or (not by and told_already(action, before)):
                 continue
             taken.append(await self._begin(playbook, situation, action, by=by))
         return taken

@@ -131,9 +131,7 @@ def test_a_turn_that_is_told_again_is_not_counted_again() -> None:
 def test_turns_may_be_cut_anywhere(told: list[tuple[int, bool]], cut: int) -> None:
     turn = [refused(h + n / 100) if no else seen(h + n / 100) for n, (h, no) in enumerate(sorted(told))]
     whole = work.count(incident(), turn, (), day_left=None)
-    parts = work.count(
-        work.count(incident(), turn[:cut], (), day_left=None), turn[cut:], (), day_left=None
-    )
+    parts = work.count(work.count(incident(), turn[:cut], (), day_left=None), turn[cut:], (), day_left=None)
     assert parts.money == whole.money
     assert parts.money.spent >= 0
 
@@ -238,15 +236,15 @@ def test_somebody_is_named_to_work_on_an_incident() -> None:
         work.assign(incident(), " ", at=Instant(BEGUN), by="ana")
 
 
-@pytest.mark.parametrize("text", ["", "  \n", "x" * 10_001])
+@pytest.mark.parametrize("text", ["", "  \n", "x" * 2_001])
 def test_a_note_that_is_empty_or_endless_is_refused(text: str) -> None:
-    with pytest.raises(UsageError, match="1 to 10000"):
+    with pytest.raises(UsageError, match="1 to 2000"):
         work.note(incident(), text, at=Instant(BEGUN), by="ana")
 
 
 def test_notes_have_a_bound() -> None:
-    full = incident(notes=work.note(incident(), "n", at=Instant(1), by="ana").notes * 1_000)
-    with pytest.raises(UsageError, match="1000 notes"):
+    full = incident(notes=work.note(incident(), "n", at=Instant(1), by="ana").notes * 200)
+    with pytest.raises(UsageError, match="200 notes"):
         work.note(full, "one more", at=Instant(BEGUN), by="ana")
 
 

@@ -90,9 +90,7 @@ def situation(name: str = "a1") -> Situation:
 
 
 def actions(state: ActionState = ActionState.RUNNING) -> list[Action]:
-    return [
-        msgspec.structs.replace(one, state=state) for one in make_plan(BOOK, situation(), NOW).actions
-    ]
+    return [msgspec.structs.replace(one, state=state) for one in make_plan(BOOK, situation(), NOW).actions]
 
 
 def test_the_playbooks_that_are_named_and_switched_on_answer_in_their_order() -> None:

@@ -14,8 +14,9 @@ from chatelaine.model.playbook import Action, ActionKind, ActionState, Lane
 from chatelaine.model.words import Instant, NanoUsd
 
 _CONTAINING: Final = frozenset({Lane.REFUSE, Lane.QUARANTINE, Lane.DECOY})
-_LONGEST: Final = 10_000
-_MOST_NOTES: Final = 1_000
+_LONGEST: Final = 2_000
+_MOST_NOTES: Final = 200
+"""An incident with all its notes fits one frame between our processes."""
 
 
 def assign(incident: Incident, assignee: str, *, at: Instant, by: str) -> Incident:

@@ -55,13 +55,17 @@ def answering(alert: Alert, playbooks: Mapping[PlaybookId, Playbook]) -> tuple[P
     return tuple(one for one in named if one is not None and one.card.enabled)
 
 
-def make_plan(playbook: Playbook, situation: Situation, now: Instant) -> Plan:
-    """Return the actions by which a playbook answers an alert; the same alert always gives the same ids."""
+def make_plan(playbook: Playbook, situation: Situation, now: Instant, *, by: str = "") -> Plan:
+    """Return the actions by which a playbook answers an alert.
+
+    The same alert always gives the same ids, unless a person asks for it (``by``): then it is another plan.
+    """
+    asked = f"{by}|{now}" if by else ""
     alert, card = situation.alert, playbook.card
     until = Instant(now + card.time_limit_minutes * 60 * SECOND)
     actions = tuple(
         Action(
-            id=action_id(situation, card.id, place),
+            id=action_id(situation, card.id, place, asked=asked),
             incident=situation.incident,
             alert=alert.id,
             playbook=card.id,
@@ -77,9 +81,9 @@ def make_plan(playbook: Playbook, situation: Situation, now: Instant) -> Plan:
     return Plan(card.id, situation.incident, alert.id, actions)
 
 
-def action_id(situation: Situation, playbook: PlaybookId, place: int) -> ActionId:
+def action_id(situation: Situation, playbook: PlaybookId, place: int, *, asked: str = "") -> ActionId:
     """Return the id of an action: of its incident, its alert, its playbook and its place in the plan."""
-    told = f"action|{situation.incident}|{situation.alert.id}|{playbook}|{place}"
+    told = f"action|{situation.incident}|{situation.alert.id}|{playbook}|{place}{asked}"
     number = int.from_bytes(sha256(told.encode()).digest()[:12], "big")
     digits = ""
     for _ in range(_DIGITS):
