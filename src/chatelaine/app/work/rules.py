@@ -34,12 +34,13 @@ class Shelf:
     """Works on the shelf of detections of one installation."""
 
     places: Places
+    detections: tuple[Detection, ...]
 
     def lines(self) -> tuple[RuleLine, ...]:
         """Return every detection with its record."""
         told = records(read_incidents(self.places.incidents))
         return tuple(
-            RuleLine(one.card, told.get(one.card.id, RuleRecord(one.card.id))) for one in catalog.detections()
+            RuleLine(one.card, told.get(one.card.id, RuleRecord(one.card.id))) for one in self.detections
         )
 
     def test(self, name: str) -> Trial:
@@ -125,7 +126,7 @@ class Shelf:
         return suggest(card, told)
 
     def _detections(self) -> dict[DetectionId, Detection]:
-        return {one.card.id: one for one in catalog.detections()}
+        return {one.card.id: one for one in self.detections}
 
     def _one(self, name: str) -> Detection:
         found = self._detections().get(DetectionId(name))
@@ -169,4 +170,4 @@ def _instant(since: timedelta | Instant) -> Instant:
 def begin(chosen: Chosen) -> Shelf:
     """Return what the command works with."""
     settings = read_settings(chosen.path, chosen.overrides)
-    return Shelf(Places(settings.storage.directory.resolve()))
+    return Shelf(Places(settings.storage.directory.resolve()), catalog.detections())

@@ -117,7 +117,7 @@ def run(arguments: argparse.Namespace, work: IncidentWork) -> int:
     """Carry the command out."""
     reply = work.carry_out(_command(arguments))
     if arguments.json:
-        show(json.dumps(views.reply_json(reply), indent=2, ensure_ascii=False) + "\n")
+        show(json.dumps(views.reply_json(reply), indent=2) + "\n")
     elif isinstance(reply, IncidentsTold):
         show(views.incidents_text(reply.incidents))
     elif isinstance(reply, IncidentTold):

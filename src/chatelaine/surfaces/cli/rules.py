@@ -78,7 +78,7 @@ def run(arguments: argparse.Namespace, work: RuleWork) -> int:
     """Carry the command out."""
     verbs = {"list": _list, "test": _test, "backtest": _backtest, "tune": _tune}
     told, text, status = verbs[arguments.verb](arguments, work)
-    show(json.dumps(told, indent=2, ensure_ascii=False) + "\n" if arguments.json else text)
+    show(json.dumps(told, indent=2) + "\n" if arguments.json else text)
     return status
 
 
