@@ -32,7 +32,13 @@ from chatelaine.services.incident import IncidentKeeper
 from chatelaine.services.playbook import Hands, Responder
 
 PLAYBOOKS = catalog.playbooks()
-RULES = Rules(playbooks={DetectionId("key_new"): "contain_client", DetectionId("key_canary"): "decoy"})
+RULES = Rules(
+    playbooks={
+        DetectionId("key_new"): "contain_client",
+        DetectionId("key_canary"): "decoy",
+        DetectionId("key_odd"): "observe",
+    }
+)
 
 
 @dataclass
@@ -113,9 +119,12 @@ class Hub:
             changed=self.keeper.note_action,
         )
 
+    @property
+    def answering(self) -> Answering:
+        return Answering(self.combiner, self.keeper, self.responder, lambda key: key == "canary")
+
     def answer(self, *findings: Finding, sightings: tuple[Sighting, ...] = ()) -> None:
-        answering = Answering(self.combiner, self.keeper, self.responder, lambda key: key == "canary")
-        asyncio.run(answering.answer(findings, sightings))
+        asyncio.run(self.answering.answer(findings, sightings))
 
 
 @pytest.fixture
@@ -231,3 +240,24 @@ def test_a_hub_that_dies_before_it_acts_acts_when_it_is_back(path: Path) -> None
         again.answer(*PAIR)
         assert len(again.held) == 1
         assert len(again.told) == 1
+
+
+def test_what_is_only_watched_is_contained_once_it_has_spent_what_the_fuse_holds(path: Path) -> None:
+    odd = finding("f1", detection=DetectionId("key_odd"), certain=True)
+    with closing(open_incident_store(path)) as store:
+        hub = Hub(store)
+        answering = hub.answering
+        asyncio.run(answering.answer([odd], [seen(901)]))
+        asyncio.run(answering.look_after())
+        assert hub.held == {}
+        dear = msgspec.structs.replace(seen(902), cost=NanoUsd(50_000_000_000))
+        asyncio.run(answering.answer([], [dear]))
+        asyncio.run(answering.look_after())
+        asyncio.run(answering.look_after())
+        (held,) = hub.held.values()
+        assert (held.lane, held.contexts) == (Lane.REFUSE, ("thief",))
+        (incident,) = asyncio.run(store.incidents())
+        assert incident.state is IncidentState.CONTAINED
+        hub.clock.at += 86_400
+        asyncio.run(answering.look_after())
+        assert hub.held == {}

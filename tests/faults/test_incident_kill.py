@@ -48,9 +48,9 @@ TURNS = 12
 async def read(path: Path) -> tuple[list[str], dict[str, tuple[str, ...]]]:
     """Return the findings that are held, and those that each incident names, by its key."""
     with closing(open_incident_store(path)) as store:
-        findings = [one.id for one in await store.findings_since(Instant(0))]
+        findings = [str(one.id) for one in await store.findings_since(Instant(0))]
         incidents = await store.incidents()
-        named = {one.keys[0]: tuple(sorted(one.findings)) for one in incidents}
+        named = {str(one.keys[0]): tuple(sorted(map(str, one.findings))) for one in incidents}
         alerts = [name for one in incidents for name in one.alerts]
         assert len(await store.alerts(alerts)) == len(alerts) == len(incidents)
         return findings, named

@@ -390,7 +390,7 @@ def test_an_action_that_is_not_there_is_named_with_the_way_out(name: str) -> Non
 
 
 @pytest.mark.parametrize(("by", "reason", "said"), [(" ", "", "nobody"), ("ana", "\ud800", "not text")])
-def test_nobody_approves_nothing(by: str, reason: str, said: str) -> None:
+def test_an_approval_of_nobody_is_refused(by: str, reason: str, said: str) -> None:
     house = House()
     (waiting,) = house.answer("revoke")
     with pytest.raises(UsageError, match=said):

@@ -18,6 +18,7 @@ from chatelaine.core.playbook.plan import (
     Playbook,
     answering,
     covered,
+    following,
     judge,
     make_plan,
     restraint,
@@ -39,7 +40,7 @@ from chatelaine.model.playbook import (
     Restraint,
     Situation,
 )
-from chatelaine.model.words import ActionId, IncidentId, KeyId, OwnerId, PlaybookId
+from chatelaine.model.words import ActionId, IncidentId, KeyId, NanoUsd, OwnerId, PlaybookId
 from chatelaine.ports import Clock, IncidentStore
 
 _DAYS: Final = 30
@@ -96,6 +97,16 @@ class Responder:
         """
         taken: list[Action] = []
         for playbook in answering(situation.alert, self.playbooks):
+            taken += await self._follow(playbook, situation)
+        return taken
+
+    async def follow_up(self, situation: Situation, spent: NanoUsd) -> Sequence[Action]:
+        """Answer an alert with what follows its playbooks, where so much was spent that their fuses blow.
+
+        It is for incidents that nothing holds back; what was planned before is not planned again.
+        """
+        taken: list[Action] = []
+        for playbook in following(situation.alert, spent, self.playbooks):
             taken += await self._follow(playbook, situation)
         return taken
 

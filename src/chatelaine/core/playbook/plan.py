@@ -20,7 +20,7 @@ from chatelaine.model.playbook import (
     Situation,
     Wanted,
 )
-from chatelaine.model.words import SECOND, ActionId, Instant, PlaybookId
+from chatelaine.model.words import SECOND, ActionId, Instant, NanoUsd, PlaybookId
 
 MakePlan = Callable[[Situation, PlaybookCard], tuple[Wanted, ...]]
 """What a playbook is: situation and card in, what it wants done out, in order."""
@@ -33,6 +33,7 @@ LASTING: Final = RESTRAINING | {ActionKind.SUSPEND}
 
 _BASE62: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _DIGITS: Final = 12
+_NANO: Final = 1_000_000_000
 _STRICT: Final = {
     lane: place
     for place, lane in enumerate((Lane.TARPIT, Lane.THROTTLE, Lane.QUARANTINE, Lane.DECOY, Lane.REFUSE))
@@ -53,6 +54,15 @@ def answering(alert: Alert, playbooks: Mapping[PlaybookId, Playbook]) -> tuple[P
     """Return the playbooks that an alert's detections name and that are switched on, in their order."""
     named = (playbooks.get(PlaybookId(name)) for name in alert.playbooks)
     return tuple(one for one in named if one is not None and one.card.enabled)
+
+
+def following(alert: Alert, spent: NanoUsd, playbooks: Mapping[PlaybookId, Playbook]) -> tuple[Playbook, ...]:
+    """Return the playbooks that follow those that answered an alert: more was spent than their fuses hold."""
+    cards = (one.card for one in answering(alert, playbooks))
+    blown = (card.then for card in cards if card.then and spent >= card.fuse_usd * _NANO)
+    return tuple(
+        playbooks[name] for name in dict.fromkeys(blown) if name in playbooks and playbooks[name].card.enabled
+    )
 
 
 def make_plan(playbook: Playbook, situation: Situation, now: Instant, *, by: str = "") -> Plan:
