@@ -3,24 +3,31 @@
 import asyncio
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import ClassVar
 
 from chatelaine.adapters.journal import SegmentJournal
 from chatelaine.adapters.restraint_file import open_restraint_file
-from chatelaine.adapters.sqlite import open_key_store
+from chatelaine.adapters.sqlite import SqliteKeyStore, open_incident_store, open_key_store
 from chatelaine.app.commands import Clerk, Nobody, acted
+from chatelaine.app.incident_desk import IncidentDesk, TokenBox, hands
 from chatelaine.app.locks import hub_lock, supervised
 from chatelaine.app.recovery import durable
 from chatelaine.app.restraining import carry_out, is_restraining
 from chatelaine.app.wire import CLOCK, ENTROPY, Places, peppers, sealer
+from chatelaine.catalog import playbooks
 from chatelaine.core.link import REPLIES, Frames, frame
+from chatelaine.core.playbook.past import Spent
+from chatelaine.model.desk import IncidentCommand
 from chatelaine.model.error import ChatelaineError, HubUnreachable, WireError
 from chatelaine.model.link import ActRecorded, Command, RecordAct, Refused, Reply
+from chatelaine.model.playbook import Action
 from chatelaine.model.settings import Settings
-from chatelaine.model.words import WorkerNumber
+from chatelaine.model.words import OwnerId, WorkerNumber
+from chatelaine.services.incident import IncidentKeeper
 from chatelaine.services.key import KeyKeeper
+from chatelaine.services.playbook import Responder
 from chatelaine.services.restraint import RestraintKeeper
 
 _PATIENCE = 10.0
@@ -107,6 +114,9 @@ async def _work(settings: Settings, places: Places, command: Command) -> Reply:
             journal.append(acted(command, CLOCK.now()))
             await durable(journal)
         return ActRecorded()
+    if isinstance(command, IncidentCommand):
+        with _desk(settings, places) as desk:
+            return await desk.carry_out(command)
     with _keeper(settings, places) as keeper:
         if is_restraining(command):
             return await carry_out(command, _restraints(places, keeper), keeper, Nobody())
@@ -139,21 +149,81 @@ def _hub_journal(settings: Settings, places: Places) -> Iterator[SegmentJournal]
 @contextmanager
 def _keeper(settings: Settings, places: Places) -> Iterator[KeyKeeper]:
     """Hold the hub's place, and its store."""
-    with _hub_journal(settings, places) as journal:
-        store = open_key_store(places.store)
-        try:
-            yield KeyKeeper(
-                store=store,
-                clock=CLOCK,
-                entropy=ENTROPY,
-                sealer=sealer(settings, places),
-                peppers=peppers(settings, places),
-                record=journal.append,
-                publish=_nobody,
-                publish_provider_keys=_nobody,
-            )
-        finally:
-            store.close()
+    with _hub_journal(settings, places) as journal, closing(open_key_store(places.store)) as store:
+        yield _key_keeper(settings, places, store, journal)
+
+
+def _key_keeper(
+    settings: Settings, places: Places, store: SqliteKeyStore, journal: SegmentJournal
+) -> KeyKeeper:
+    return KeyKeeper(
+        store=store,
+        clock=CLOCK,
+        entropy=ENTROPY,
+        sealer=sealer(settings, places),
+        peppers=peppers(settings, places),
+        record=journal.append,
+        publish=_nobody,
+        publish_provider_keys=_nobody,
+    )
+
+
+@contextmanager
+def _desk(settings: Settings, places: Places) -> Iterator[IncidentDesk]:
+    """Hold the hub's place, and what works on incidents while no gate runs.
+
+    What the gates are told, they are told when they start; what needs the past or people needs the hub.
+    """
+    with (
+        _hub_journal(settings, places) as journal,
+        closing(open_key_store(places.store)) as key_store,
+        closing(open_incident_store(places.incidents)) as store,
+    ):
+        keeper = IncidentKeeper(
+            store=store,
+            clock=CLOCK,
+            record=journal.append,
+            notify=lambda _, __: None,
+            day_left=lambda _: None,
+            past=lambda _, __: (),
+            alarm=_nobody,
+        )
+        tokens = TokenBox()
+        responder = Responder(
+            store=store,
+            clock=CLOCK,
+            record=journal.append,
+            playbooks=playbooks(),
+            hands=hands(
+                _key_keeper(settings, places, key_store, journal),
+                tokens,
+                restrain=_later,
+                lift=_later,
+                notify=_needs_hub,
+            ),
+            past=_no_past,
+            known=lambda _, __: False,
+            changed=keeper.note_action,
+        )
+        yield IncidentDesk(keeper, responder, tokens)
+
+
+async def _later(told: object) -> None:
+    """Tell no gate: none is running, and all are told when they start."""
+
+
+async def _needs_hub(action: Action) -> None:
+    """Refuse what the hub alone can do."""
+    raise HubUnreachable(
+        f"{action.wanted.audience} cannot be told while the hub is down", hint="start it: chatelaine up"
+    )
+
+
+async def _no_past(owner: OwnerId, days: int) -> tuple[Spent, ...]:
+    """Refuse a rehearsal without the hub."""
+    raise HubUnreachable(
+        f"{days} days of {owner} cannot be rehearsed while the hub is down", hint="start it: chatelaine up"
+    )
 
 
 def _nobody(changed: object) -> None:

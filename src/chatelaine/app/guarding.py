@@ -2,33 +2,41 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 
 from chatelaine.adapters.sqlite import open_incident_store, open_outbox, open_watch_store
-from chatelaine.app.answering import Answering, Desk
+from chatelaine.app.answering import Answering
 from chatelaine.app.habits import Habits
+from chatelaine.app.incident_desk import IncidentDesk, TokenBox, hands
 from chatelaine.app.notices import Bell, subscriptions
+from chatelaine.app.telling import Telling
 from chatelaine.app.watching import Watching
 from chatelaine.app.wire import CLOCK, Places
-from chatelaine.catalog import detections
-from chatelaine.model.error import StoreError
+from chatelaine.catalog import detections, playbooks
+from chatelaine.core.detection.combine import Combiner, Rules
+from chatelaine.core.incident.lifecycle import alarmed
+from chatelaine.core.playbook.past import Spent
+from chatelaine.model.error import JournalError, StoreError
 from chatelaine.model.event import Event
 from chatelaine.model.key import VirtualKey
 from chatelaine.model.limit import MeterRow
-from chatelaine.model.playbook import HabitTable
+from chatelaine.model.playbook import HabitTable, Restraint
 from chatelaine.model.settings import NotifySettings
-from chatelaine.model.words import SECOND, KeyId, NanoUsd
-from chatelaine.ports import Telemetry
-from chatelaine.services.detection import Watch
+from chatelaine.model.words import SECOND, ActionId, KeyId, NanoUsd, OwnerId
+from chatelaine.ports import IncidentStore, Telemetry
+from chatelaine.services.detection import Turn, Watch
+from chatelaine.services.incident import IncidentKeeper
 from chatelaine.services.key import KeyKeeper
 from chatelaine.services.notice import Courier, Subscriptions
+from chatelaine.services.playbook import Responder
 from chatelaine.services.restraint import RestraintKeeper
 
 log = logging.getLogger("chatelaine.watch")
 
 _DAY = 86_400 * SECOND
+_BY = "chatelaine"
 _PATIENCE = 1.0
 """Seconds until the outbox is tried again."""
 
@@ -72,44 +80,100 @@ class Guarding:
             opening.callback(outbox.close)
             self._stack = opening.pop_all()
         self._bell = Bell()
-        watch = Watch(detections())
-        self._habits = Habits(watch, parts.publish_habits)
-        self.courier = Courier(
+        self._watch = Watch(detections())
+        self._habits = Habits(self._watch, parts.publish_habits)
+        courier = Courier(
             outbox=outbox,
             clock=CLOCK,
             telemetry=parts.telemetry,
             subscriptions=lambda: self._subscriptions,
         )
-        self.answering = Answering(
-            Desk(
-                store=incidents,
-                clock=CLOCK,
-                record=parts.record,
-                keys=parts.keys,
-                restraints=parts.restraints,
-                courier=self.courier,
-                ring=self._bell.ring,
-                held=parts.held,
-                spent_today=self._spent_today,
-                handover=parts.places.root / "handover",
-                habits=self._habits,
-            ),
-            watch,
+        self._courier = courier
+        self._telling = Telling(courier, self._bell.ring)
+        self._tokens = TokenBox()
+        self._keeper = self._build_keeper(incidents)
+        self._responder = self._build_responder(incidents)
+        self._answering = Answering(Combiner(Rules()), self._keeper, self._responder, self._watch.canary)
+        self.desk = IncidentDesk(self._keeper, self._responder, self._tokens)
+        self.watching = Watching(parts.places.journal, self._watch, watched, CLOCK, self._answer)
+
+    def _build_keeper(self, store: IncidentStore) -> IncidentKeeper:
+        return IncidentKeeper(
+            store=store,
+            clock=CLOCK,
+            record=self._parts.record,
+            notify=self._telling.note_incident,
+            day_left=self._day_left,
+            past=self._watch.recent,
+            alarm=self._habits.alarm,
         )
-        self.watching = Watching(parts.places.journal, watch, watched, CLOCK, self.answering.take)
+
+    def _build_responder(self, store: IncidentStore) -> Responder:
+        async def past(owner: OwnerId, days: int) -> Iterable[Spent]:
+            del days
+            return self._watch.past(owner, CLOCK.now())
+
+        return Responder(
+            store=store,
+            clock=CLOCK,
+            record=self._parts.record,
+            playbooks=playbooks(),
+            hands=hands(
+                self._parts.keys,
+                self._tokens,
+                restrain=self._restrain,
+                lift=self._lift,
+                notify=self._telling.notify,
+            ),
+            past=past,
+            known=self._watch.knows,
+            changed=self._telling.noting_actions(self._keeper.note_action),
+        )
+
+    async def _answer(self, turn: Turn) -> None:
+        """Answer a turn; it returns when that is done, however long the disk takes."""
+        while True:
+            try:
+                await self._answering.take(turn.found())
+                await self._telling.flush()
+            except (StoreError, JournalError) as fault:
+                log.error("what was found cannot be stored", extra={"fault": str(fault)})  # noqa: TRY400 - told, not traced
+                await asyncio.sleep(_PATIENCE)
+            else:
+                return
+
+    async def _restrain(self, restraint: Restraint) -> None:
+        reason = f"incident {restraint.incident}" if restraint.incident else ""
+        await self._parts.restraints.restrain(restraint, by=_BY, reason=reason)
+
+    async def _lift(self, action: ActionId) -> None:
+        if any(one.id == action for one in await self._parts.restraints.list()):
+            await self._parts.restraints.lift(action, by=_BY, reason="taken back")
+
+    def _day_left(self, keys: Sequence[KeyId]) -> NanoUsd | None:
+        held = self._parts.held()
+        left = 0
+        for kid in keys:
+            key = held.get(kid)
+            if key is None or key.grant.spend_per_day is None:
+                return None
+            left += max(key.grant.spend_per_day - self._spent_today(key.slot), 0)
+        return NanoUsd(left)
 
     def works(self) -> tuple[Coroutine[None, None, None], ...]:
         """Return what runs for as long as the hub lives."""
-        return self._watch(), self._habits.run(), self._deliver()
+        return self._live(), self._habits.run(), self._deliver()
 
-    async def _watch(self) -> None:
-        await self.answering.start()
+    async def _live(self) -> None:
+        for restraint in await self._responder.resume():
+            await self._restrain(restraint)
+        self._habits.alarm(alarmed(await self._keeper.live()))
         await self.watching.run()
 
     async def _deliver(self) -> None:
         while True:
             try:
-                await self.courier.run(self._bell.wait)
+                await self._courier.run(self._bell.wait)
             except StoreError as fault:
                 log.error("notices wait: their outbox cannot be used", extra={"fault": str(fault)})  # noqa: TRY400 - told, not traced
                 await asyncio.sleep(_PATIENCE)
@@ -122,14 +186,14 @@ class Guarding:
         """
         self._subscriptions = subscriptions(notify)
 
-    async def expire_due(self) -> None:
-        """End actions whose time is over, and tell of it.
+    async def look_after(self) -> None:
+        """End actions whose time is over, contain what was watched long enough, and tell of it.
 
         Raises:
-            StoreError: they cannot be ended.
+            StoreError: it cannot be stored.
         """
-        await self.answering.responder.expire_due()
-        await self.answering.tell()
+        await self._answering.look_after()
+        await self._telling.flush()
 
     def _spent_today(self, slot: int) -> NanoUsd:
         row = self._parts.meter_row(slot)

@@ -31,6 +31,7 @@ from chatelaine.app.restraining import carry_out, is_restraining
 from chatelaine.app.settings_files import read_to_serve
 from chatelaine.app.wire import CLOCK, ENTROPY, Places, peppers, read_settings, sealer
 from chatelaine.core.metric import EVENTS, KEY_CHANGE, RELOAD_FAILURES, RELOADS
+from chatelaine.model.desk import IncidentCommand
 from chatelaine.model.error import ChatelaineError, JournalError, StoreError
 from chatelaine.model.event import AdminActed
 from chatelaine.model.link import (
@@ -216,6 +217,8 @@ class Hub:
             reply: Reply = ActRecorded()
         elif is_restraining(command):
             reply = await carry_out(command, self._restraints, self._keeper, self)
+        elif isinstance(command, IncidentCommand):
+            reply = await self._guarding.desk.carry_out(command)
         else:
             reply = await self._clerk.carry_out(command)
         await durable(self._journal)
@@ -316,7 +319,7 @@ class Hub:
             try:
                 await self._keeper.expire_due(CLOCK.now())
                 await self._restraints.expire_due(CLOCK.now())
-                await self._guarding.expire_due()
+                await self._guarding.look_after()
                 self._store_fault = ""
             except (StoreError, JournalError) as fault:
                 self._store_fault = fault.message

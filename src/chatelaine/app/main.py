@@ -16,6 +16,8 @@ COMMANDS: Mapping[str, CommandCard] = {
     "demo": _card("demo", "show what it does, in a few seconds and on this machine alone"),
     "up": _card("up", "start the service and keep it running"),
     "keys": _card("keys", "issue, list, show, suspend, resume, rotate and revoke keys"),
+    "incidents": _card("incidents", "list, show, judge and close incidents; approve and undo actions"),
+    "rules": _card("rules", "list detections with their precision, test, backtest and tune them"),
     "events": _card("events", "read the journal"),
     "capture": _card("capture", "show and delete captured content; capture is off unless switched on"),
     "notify": _card("notify", "try the receivers of notices, and have tried again what did not arrive"),

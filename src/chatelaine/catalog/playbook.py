@@ -47,7 +47,7 @@ def read_playbook(folder: Traversable, faults: list[Fault]) -> Playbook | None:
     except (OSError, ValueError, msgspec.ValidationError) as error:
         faults.append(Fault(where, str(error), "compare it with playbooks/_template"))
         return None
-    faults += [Fault(where, *said) for said in _judge(card, folder.name)]
+    faults += [Fault(where, *said) for said in (*_judge(card, folder.name), *_judge_limits(card))]
     verb = cast("MakePlan | None", find_verb("playbooks", folder.name, faults))
     return Playbook(card, verb) if verb is not None else None
 
@@ -59,12 +59,17 @@ def _judge(card: PlaybookCard, folder: str) -> Iterator[tuple[str, str]]:
         yield f"the version is {card.version}", "versions start at 1"
     if not card.covers:
         yield "it answers no row of the response catalogue", "name one"
+    if not card.reversal:
+        yield "it does not say what undoes it", "reversal, in a sentence"
+
+
+def _judge_limits(card: PlaybookCard) -> Iterator[tuple[str, str]]:
     if not 0 <= card.max_own_share <= 1:
         yield f"max_own_share is {card.max_own_share}", "a share of 0 to 1"
     if not 1 <= card.time_limit_minutes <= _LONGEST:
         yield f"time_limit_minutes is {card.time_limit_minutes}", f"1 to {_LONGEST}; nothing is for ever"
-    if not card.reversal:
-        yield "it does not say what undoes it", "reversal, in a sentence"
+    if bool(card.then) != (card.fuse_usd > 0):
+        yield "then and fuse_usd belong together", "what follows, and from which spend on; or neither"
     if card.blast_radius >= BlastRadius.KEY and card.approval is Approval.AUTOMATIC:
         yield "it reaches the whole key and asks nobody", 'approval = "person"'
 

@@ -28,14 +28,16 @@ def check() -> None:
 
 
 def _find_unanswered() -> list[Fault]:
-    """Return a fault for each detection whose card names a playbook that is not there."""
-    known = sorted(one.card.id for one in read_playbooks(shelf("playbooks"), []))
-    return [
-        Fault(
-            f"detections/{one.card.id}/detection.toml",
-            f"there is no playbook {one.card.playbook!r}",
-            f"one of {', '.join(known)}",
-        )
+    """Return a fault for each card that names a playbook that is not there."""
+    playbooks = read_playbooks(shelf("playbooks"), [])
+    known = sorted(one.card.id for one in playbooks)
+    named = [
+        (f"detections/{one.card.id}/detection.toml", one.card.playbook)
         for one in read_detections(shelf("detections"), [])
-        if one.card.playbook not in known
+    ]
+    named += [(f"playbooks/{one.card.id}/playbook.toml", one.card.then or one.card.id) for one in playbooks]
+    return [
+        Fault(where, f"there is no playbook {name!r}", f"one of {', '.join(known)}")
+        for where, name in named
+        if name not in known
     ]

@@ -192,6 +192,25 @@ class Story(Struct, frozen=True):
     actions: tuple[Action, ...]
 
 
+class Summary(Struct, frozen=True):
+    """An incident in one line."""
+
+    id: IncidentId
+    state: IncidentState
+    severity: Severity
+    title: str
+    opened_at: Instant
+    updated_at: Instant
+    keys: tuple[KeyId, ...]
+    """The first of them."""
+    key_count: int
+    owners: tuple[OwnerId, ...]
+    found: int
+    money: Money
+    assignee: str
+    verdict: VerdictKind | None
+
+
 class RuleRecord(Struct, frozen=True):
     """How a detection fared in incidents that humans judged."""
 

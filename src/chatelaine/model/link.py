@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
+from chatelaine.model.desk import IncidentCommand, IncidentReply
 from chatelaine.model.key import KeyInput, KeyRequest, ProviderKeySummary, VirtualKey
 from chatelaine.model.playbook import Restraint
 from chatelaine.model.push import TableMessage
@@ -371,15 +372,17 @@ Command = (
     | ReadStatus
     | ReloadSettings
     | RecordAct
+    | IncidentCommand
 )
 Reply = (
     KeysTold
     | KeyIssuedTold
     | ProviderKeysTold
-    | RestraintsTold
     | StatusTold
     | SettingsTold
     | ActRecorded
+    | RestraintsTold
+    | IncidentReply
     | Refused
 )
 Message = WorkerMessage | TableMessage | Command | Reply

@@ -119,6 +119,10 @@ class PlaybookCard(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """The share of the owner's own past traffic that it may stop or slow, 0 to 1; above it is vetoed."""
     reversal: str
     """What undoes it, in a sentence."""
+    then: PlaybookId = PlaybookId("")
+    """The playbook that follows by itself where the fuse blows; "" for none."""
+    fuse_usd: float = 0.0
+    """What the foreign client may spend, while nothing holds it back, before ``then`` follows."""
     options: dict[str, float] = {}
     enabled: bool = True
 

@@ -41,6 +41,7 @@ from chatelaine.model.words import (
 )
 from chatelaine.ports import Clock, IncidentStore
 
+_EMPTY = Batch()
 _TRIES = 8
 """A change that meets another one is worked out anew from what the other left, at most so often."""
 
@@ -76,10 +77,10 @@ class IncidentKeeper:
             held = tuple(await self.store.incidents(LIVE)) if _touches_incidents(found) else ()
             settled = settle(held, new.alerts, new.joined, await self._named(new))
             changed = self._counted(settled, new, {one.id: one for one in held})
+            batch = Batch(findings=new.findings, alerts=new.alerts, incidents=tuple(changed))
             try:
-                await self.store.commit(
-                    Batch(findings=new.findings, alerts=new.alerts, incidents=tuple(changed))
-                )
+                if batch != _EMPTY:
+                    await self.store.commit(batch)
             except StoreConflict:
                 continue
             if settled.steps:

@@ -19,6 +19,7 @@ from chatelaine.core.playbook.plan import (
     Playbook,
     answering,
     covered,
+    following,
     judge,
     make_plan,
     restraint,
@@ -39,7 +40,7 @@ from chatelaine.model.playbook import (
     Restraint,
     Situation,
 )
-from chatelaine.model.words import ActionId, IncidentId, KeyId, OwnerId, PlaybookId
+from chatelaine.model.words import ActionId, IncidentId, KeyId, NanoUsd, OwnerId, PlaybookId
 from chatelaine.ports import Clock, IncidentStore
 
 _DAYS: Final = 30
@@ -82,8 +83,8 @@ class Responder:
     """Appends an event to the hub's journal."""
     playbooks: Mapping[PlaybookId, Playbook]
     hands: Hands
-    past: Callable[[OwnerId], Iterable[Spent]]
-    """Returns what was seen of an owner's keys in the last thirty days."""
+    past: Callable[[OwnerId, int], Awaitable[Iterable[Spent]]]
+    """Returns what was seen of an owner's keys in so many days, in order of time."""
     known: Known
     """Tells whether a client context is of a key's habit."""
     changed: Callable[[Action], Awaitable[object]]
@@ -96,7 +97,17 @@ class Responder:
         """
         taken: list[Action] = []
         for playbook in answering(situation.alert, self.playbooks):
-            taken += await self._follow(playbook, situation, taken)
+            taken += await self._follow(playbook, situation)
+        return taken
+
+    async def follow_up(self, situation: Situation, spent: NanoUsd) -> Sequence[Action]:
+        """Answer an alert with what follows its playbooks, where so much was spent that their fuses blow.
+
+        It is for incidents that nothing holds back; what was planned before is not planned again.
+        """
+        taken: list[Action] = []
+        for playbook in following(situation.alert, spent, self.playbooks):
+            taken += await self._follow(playbook, situation)
         return taken
 
     async def propose(self, name: PlaybookId, situation: Situation, *, by: str) -> Sequence[Action]:
@@ -110,7 +121,7 @@ class Responder:
             known = ", ".join(sorted(self.playbooks))
             raise UsageError(f"there is no playbook {name!r}", hint=f"one of {known}")
         _require_text(by=by)
-        return await self._follow(playbook, situation, (), by=by)
+        return await self._follow(playbook, situation, by=by)
 
     async def approve(self, name: ActionId, *, by: str, reason: str) -> Action:
         """Let an action run: one that waits for it, was vetoed, or failed.
@@ -189,14 +200,13 @@ class Responder:
 
     # How.
 
-    async def _follow(
-        self, playbook: Playbook, situation: Situation, before: Sequence[Action], *, by: str = ""
-    ) -> list[Action]:
+    async def _follow(self, playbook: Playbook, situation: Situation, *, by: str = "") -> list[Action]:
         taken: list[Action] = []
-        for action in make_plan(playbook, situation, self.clock.now()).actions:
+        for action in make_plan(playbook, situation, self.clock.now(), by=by).actions:
             going_on = await self.store.actions(states=_GOING_ON)
+            before = await self.store.actions(incident=situation.incident)
             known = await self.store.action(action.id) is not None
-            if known or covered(action.wanted, going_on) or told_already(action.wanted, before):
+            if known or covered(action.wanted, going_on) or (not by and told_already(action, before)):
                 continue
             taken.append(await self._begin(playbook, situation, action, by=by))
         return taken
@@ -212,7 +222,7 @@ class Responder:
 
     async def _rehearse(self, action: Action) -> Rehearsal:
         rehearsing = Rehearsing(action.wanted, self.known)
-        for number, spent in enumerate(self.past(action.owner), 1):
+        for number, spent in enumerate(await self.past(action.owner, _DAYS), 1):
             rehearsing.see(spent.seen, spent.times)
             if number % _PART == 0:
                 await asyncio.sleep(0)

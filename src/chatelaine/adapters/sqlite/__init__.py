@@ -1,7 +1,12 @@
 """What the hub keeps in SQLite: one file a subject, all opened, migrated and guarded alike."""
 
 from chatelaine.adapters.sqlite.database import Database, Design, Migrations, open_database
-from chatelaine.adapters.sqlite.incidents import SqliteIncidentStore, open_incident_store, read_incidents
+from chatelaine.adapters.sqlite.incidents import (
+    SqliteIncidentStore,
+    open_incident_store,
+    read_findings,
+    read_incidents,
+)
 from chatelaine.adapters.sqlite.keys import (
     MIGRATIONS,
     SqliteKeyStore,
@@ -25,6 +30,7 @@ __all__ = [
     "open_key_store",
     "open_outbox",
     "open_watch_store",
+    "read_findings",
     "read_incidents",
     "read_provider_key_names",
 ]

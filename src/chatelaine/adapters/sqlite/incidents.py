@@ -26,17 +26,19 @@ from chatelaine.model.detection import Alert, Finding
 from chatelaine.model.error import StoreConflict
 from chatelaine.model.incident import Batch, Incident, IncidentState
 from chatelaine.model.playbook import Action, ActionState
-from chatelaine.model.words import ActionId, AlertId, FindingId, IncidentId, Instant, KeyId
+from chatelaine.model.words import ActionId, AlertId, DetectionId, FindingId, IncidentId, Instant, KeyId
 
 MIGRATIONS: Final[Migrations] = (
     (
         """
         CREATE TABLE finding (
-            id TEXT PRIMARY KEY, at INTEGER NOT NULL, "key" TEXT NOT NULL, body BLOB NOT NULL
+            id TEXT PRIMARY KEY, at INTEGER NOT NULL, "key" TEXT NOT NULL, detection TEXT NOT NULL,
+            body BLOB NOT NULL
         ) STRICT, WITHOUT ROWID
         """,
         "CREATE INDEX finding_at ON finding (at)",
         'CREATE INDEX finding_key ON finding ("key", at)',
+        "CREATE INDEX finding_detection ON finding (detection, at)",
         """
         CREATE TABLE alert (
             id TEXT PRIMARY KEY, at INTEGER NOT NULL, body BLOB NOT NULL
@@ -92,15 +94,32 @@ def read_incidents(path: Path) -> tuple[Incident, ...]:
         StoreCorrupt: the file is damaged, or is not ours.
         StoreError: it cannot be opened.
     """
+    return _read_bodies(path, _INCIDENT, "SELECT body FROM incident ORDER BY updated_at DESC, id", ())
+
+
+def read_findings(path: Path, detection: DetectionId) -> tuple[Finding, ...]:
+    """Return what a detection found, in order of time, changing nothing in the file.
+
+    Raises:
+        StoreCorrupt: the file is damaged, or is not ours.
+        StoreError: it cannot be opened.
+    """
+    statement = "SELECT body FROM finding WHERE detection = ? ORDER BY at, id"
+    return _read_bodies(path, _FINDING, statement, (detection,))
+
+
+def _read_bodies(
+    path: Path, decoder: msgspec.json.Decoder[_T], statement: str, values: tuple[str, ...]
+) -> tuple[_T, ...]:
     if not path.exists():
         return ()
     with (
         told(path, DESIGN),
         closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=BUSY_SECONDS)) as connection,
     ):
-        rows = connection.execute("SELECT body FROM incident ORDER BY updated_at DESC, id").fetchall()
+        rows = connection.execute(statement, values).fetchall()
     try:
-        return tuple(_INCIDENT.decode(row[0]) for row in rows)
+        return tuple(decoder.decode(row[0]) for row in rows)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise corrupt(path, DESIGN, f"a row cannot be read: {error}") from error
 
@@ -232,8 +251,8 @@ class SqliteIncidentStore:
 
 def _insert(connection: sqlite3.Connection, batch: Batch) -> None:
     connection.executemany(
-        "INSERT OR IGNORE INTO finding VALUES (?, ?, ?, ?)",
-        ((one.id, one.at, one.key, _encode(one)) for one in batch.findings),
+        "INSERT OR IGNORE INTO finding VALUES (?, ?, ?, ?, ?)",
+        ((one.id, one.at, one.key, one.detection, _encode(one)) for one in batch.findings),
     )
     connection.executemany(
         "INSERT OR IGNORE INTO alert VALUES (?, ?, ?)",

@@ -71,26 +71,40 @@ def _facts(incident: Incident) -> tuple[tuple[str, str], ...]:
     return tuple((name, value) for name, value in told if value)
 
 
-def of_action(action: Action) -> Notice | None:
-    """Return what is told of an action that waits for a person, or that failed."""
-    if action.state not in {ActionState.AWAITING_APPROVAL, ActionState.FAILED}:
+def of_action(action: Action, *, told: bool = False) -> Notice | None:
+    """Return what is told of an action that waits for a person or failed, or that is itself a message."""
+    if not told and action.state not in {ActionState.AWAITING_APPROVAL, ActionState.FAILED}:
         return None
-    failed = action.state is ActionState.FAILED
     last = action.changes[-1] if action.changes else None
     return Notice(
         id=notice_id(action.id, action.state.value, str(len(action.changes))),
         at=last.at if last is not None else action.planned_at,
-        kind=NoticeKind.ACTION_NEEDED,
+        kind=NoticeKind.INCIDENT_OPENED if told else NoticeKind.ACTION_NEEDED,
         severity=Severity.HIGH,
-        title=f"{action.playbook} {'failed' if failed else 'waits for approval'}",
-        summary=last.reason if last is not None else "",
+        title=_action_title(action, told=told),
+        summary=action.wanted.text if told else last.reason if last is not None else "",
         incident=action.incident,
         key=action.wanted.key,
         owner=action.owner,
-        facts=(
-            ("action", action.id),
-            ("approve", f"chatelaine incidents approve {action.id} --by NAME --reason '…'"),
-        ),
+        facts=_action_facts(action, told=told),
+    )
+
+
+def _action_title(action: Action, *, told: bool) -> str:
+    if told:
+        return f"Key {action.wanted.key}: somebody else may be using it"
+    failed = action.state is ActionState.FAILED
+    return f"{action.playbook} {'failed' if failed else 'waits for approval'}"
+
+
+def _action_facts(action: Action, *, told: bool) -> tuple[tuple[str, str], ...]:
+    shown = ("look", f"chatelaine incidents show {action.incident}")
+    if told:
+        return (("for", action.wanted.audience.value), shown)
+    return (
+        ("action", action.id),
+        shown,
+        ("approve", f"chatelaine incidents approve {action.id} --by NAME --reason '…'"),
     )
 
 

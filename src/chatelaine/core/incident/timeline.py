@@ -4,10 +4,11 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from chatelaine.model.detection import Alert, Finding
-from chatelaine.model.incident import Incident, TimelineEntry, TimelineKind
+from chatelaine.model.incident import Incident, Summary, TimelineEntry, TimelineKind
 from chatelaine.model.playbook import Action
 from chatelaine.model.words import ContextId
 
+_FEW: Final = 8
 _ORDER: Final = {kind: place for place, kind in enumerate(TimelineKind)}
 """What happens at one instant is told in this order: a finding before the alert that it makes."""
 
@@ -23,6 +24,25 @@ def timeline(
         *_own(incident),
     }
     return tuple(sorted(facts, key=lambda one: (one.at, _ORDER[one.kind], one.about, one.text)))
+
+
+def summary(incident: Incident) -> Summary:
+    """Return an incident in one line."""
+    return Summary(
+        id=incident.id,
+        state=incident.state,
+        severity=incident.severity,
+        title=incident.title,
+        opened_at=incident.opened_at,
+        updated_at=incident.updated_at,
+        keys=incident.keys[:_FEW],
+        key_count=len(incident.keys),
+        owners=incident.owners[:_FEW],
+        found=incident.found,
+        money=incident.money,
+        assignee=incident.assignee,
+        verdict=incident.verdicts[-1].kind if incident.verdicts else None,
+    )
 
 
 def _found(finding: Finding) -> TimelineEntry:

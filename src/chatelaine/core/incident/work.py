@@ -11,11 +11,12 @@ from chatelaine.model.detection import Sighting
 from chatelaine.model.error import UsageError
 from chatelaine.model.incident import Incident, IncidentInput, IncidentState, Note
 from chatelaine.model.playbook import Action, ActionKind, ActionState, Lane
-from chatelaine.model.words import Instant, NanoUsd
+from chatelaine.model.words import NOTHING, Instant, NanoUsd
 
 _CONTAINING: Final = frozenset({Lane.REFUSE, Lane.QUARANTINE, Lane.DECOY})
-_LONGEST: Final = 10_000
-_MOST_NOTES: Final = 1_000
+_LONGEST: Final = 2_000
+_MOST_NOTES: Final = 200
+"""An incident with all its notes fits one frame between our processes."""
 
 
 def assign(incident: Incident, assignee: str, *, at: Instant, by: str) -> Incident:
@@ -69,7 +70,8 @@ def with_action(incident: Incident, action: Action, *, by: str) -> Incident:
     known = incident.actions if action.id in incident.actions else (*incident.actions, action.id)
     others = tuple(one for one in incident.holding if one != action.id)
     holding = (*others, action.id) if _holds(action) else others
-    moved = replace(incident, actions=known, holding=holding)
+    told = replace(incident.money, at_risk=NOTHING) if holding else incident.money
+    moved = replace(incident, actions=known, holding=holding, money=told)
     if incident.state is IncidentState.MERGED or bool(holding) == bool(incident.holding):
         return moved
     given = IncidentInput.CONTAIN if holding else IncidentInput.LIFT

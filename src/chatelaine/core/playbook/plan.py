@@ -20,7 +20,7 @@ from chatelaine.model.playbook import (
     Situation,
     Wanted,
 )
-from chatelaine.model.words import SECOND, ActionId, Instant, PlaybookId
+from chatelaine.model.words import SECOND, ActionId, Instant, NanoUsd, PlaybookId
 
 MakePlan = Callable[[Situation, PlaybookCard], tuple[Wanted, ...]]
 """What a playbook is: situation and card in, what it wants done out, in order."""
@@ -33,6 +33,7 @@ LASTING: Final = RESTRAINING | {ActionKind.SUSPEND}
 
 _BASE62: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _DIGITS: Final = 12
+_NANO: Final = 1_000_000_000
 _STRICT: Final = {
     lane: place
     for place, lane in enumerate((Lane.TARPIT, Lane.THROTTLE, Lane.QUARANTINE, Lane.DECOY, Lane.REFUSE))
@@ -55,13 +56,26 @@ def answering(alert: Alert, playbooks: Mapping[PlaybookId, Playbook]) -> tuple[P
     return tuple(one for one in named if one is not None and one.card.enabled)
 
 
-def make_plan(playbook: Playbook, situation: Situation, now: Instant) -> Plan:
-    """Return the actions by which a playbook answers an alert; the same alert always gives the same ids."""
+def following(alert: Alert, spent: NanoUsd, playbooks: Mapping[PlaybookId, Playbook]) -> tuple[Playbook, ...]:
+    """Return the playbooks that follow those that answered an alert: more was spent than their fuses hold."""
+    cards = (one.card for one in answering(alert, playbooks))
+    blown = (card.then for card in cards if card.then and spent >= card.fuse_usd * _NANO)
+    return tuple(
+        playbooks[name] for name in dict.fromkeys(blown) if name in playbooks and playbooks[name].card.enabled
+    )
+
+
+def make_plan(playbook: Playbook, situation: Situation, now: Instant, *, by: str = "") -> Plan:
+    """Return the actions by which a playbook answers an alert.
+
+    The same alert always gives the same ids, unless a person asks for it (``by``): then it is another plan.
+    """
+    asked = f"{by}|{now}" if by else ""
     alert, card = situation.alert, playbook.card
     until = Instant(now + card.time_limit_minutes * 60 * SECOND)
     actions = tuple(
         Action(
-            id=action_id(situation, card.id, place),
+            id=action_id(situation, card.id, place, asked=asked),
             incident=situation.incident,
             alert=alert.id,
             playbook=card.id,
@@ -77,9 +91,9 @@ def make_plan(playbook: Playbook, situation: Situation, now: Instant) -> Plan:
     return Plan(card.id, situation.incident, alert.id, actions)
 
 
-def action_id(situation: Situation, playbook: PlaybookId, place: int) -> ActionId:
+def action_id(situation: Situation, playbook: PlaybookId, place: int, *, asked: str = "") -> ActionId:
     """Return the id of an action: of its incident, its alert, its playbook and its place in the plan."""
-    told = f"action|{situation.incident}|{situation.alert.id}|{playbook}|{place}"
+    told = f"action|{situation.incident}|{situation.alert.id}|{playbook}|{place}{asked}"
     number = int.from_bytes(sha256(told.encode()).digest()[:12], "big")
     digits = ""
     for _ in range(_DIGITS):
@@ -117,12 +131,13 @@ def covered(wanted: Wanted, actions: Iterable[Action]) -> bool:
     return any(one.state in _GOING_ON and _covers(one.wanted, wanted) for one in actions)
 
 
-def told_already(wanted: Wanted, taken: Iterable[Action]) -> bool:
-    """Tell whether the same people are told already what another playbook said of the same alert."""
-    if wanted.kind is not ActionKind.NOTIFY:
-        return False
-    return any(
-        one.wanted.kind is ActionKind.NOTIFY and one.wanted.audience is wanted.audience for one in taken
+def told_already(action: Action, taken: Iterable[Action]) -> bool:
+    """Tell whether another playbook has told the same people of the same alert."""
+    return action.wanted.kind is ActionKind.NOTIFY and any(
+        one.alert == action.alert
+        and one.wanted.kind is ActionKind.NOTIFY
+        and one.wanted.audience is action.wanted.audience
+        for one in taken
     )
 
 
