@@ -12,8 +12,9 @@ from chatelaine.model.event import Event
 from chatelaine.model.exchange import Caller, Network, ReplyHead, Reservation, UpstreamAddress
 from chatelaine.model.key import ProviderKey, VirtualKey
 from chatelaine.model.limit import Allowance, Charge, Shortfall
+from chatelaine.model.playbook import Restraint
 from chatelaine.model.watch import Cursor, Piece
-from chatelaine.model.words import NEVER, ExchangeId, Instant, KeyId, ProviderKeyName, UpstreamName
+from chatelaine.model.words import NEVER, ActionId, ExchangeId, Instant, KeyId, ProviderKeyName, UpstreamName
 
 
 class Clock(Protocol):
@@ -174,6 +175,22 @@ class WatchStore(Protocol):
 
     async def kept(self) -> tuple[Sequence[Piece], Cursor]:
         """Return all that was kept last; nothing and a cursor at the start where nothing was."""
+        ...
+
+
+class RestraintStore(Protocol):
+    """Holds the restraints that stand, over restarts of everything."""
+
+    async def restraints(self) -> Sequence[Restraint]:
+        """Return every restraint, in the order they were put on."""
+        ...
+
+    async def change(self, added: Sequence[Restraint], lifted: Sequence[ActionId]) -> None:
+        """Add or replace restraints and remove others, all or nothing; ids that are not held are passed over.
+
+        Raises:
+            StoreError: they cannot be kept; everything stays as it was.
+        """
         ...
 
 

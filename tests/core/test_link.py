@@ -15,18 +15,26 @@ from chatelaine.model.link import (
     FRAME_LIMIT,
     ChangeKey,
     HubOrders,
-    KeysChanged,
-    KeysSent,
     Message,
     ReadStatus,
     RotateKey,
-    SecretsSent,
-    SettingsSent,
     StoreProviderKey,
-    TableMessage,
     WorkerOrders,
 )
+from chatelaine.model.playbook import HabitTable, Lane, Restraint, UnknownClient
+from chatelaine.model.push import (
+    HabitsChanged,
+    HabitsSent,
+    KeysChanged,
+    KeysSent,
+    RestraintsChanged,
+    RestraintsSent,
+    SecretsSent,
+    SettingsSent,
+    TableMessage,
+)
 from chatelaine.model.words import (
+    ActionId,
     AppName,
     Epoch,
     Instant,
@@ -55,11 +63,19 @@ def a_key(kid: str = "abcdefghi", contact: str = "a@example.com") -> VirtualKey:
     )
 
 
+A_RESTRAINT = Restraint(
+    ActionId("act_0123456789aB"), KeyId("abcdefghi"), Lane.THROTTLE, Instant(9), foreign=True
+)
+A_HABIT = HabitTable(KeyId("abcdefghi"), (1, 2**32 - 1), answer=UnknownClient.REFUSE, alarmed=True)
 TABLE: list[Message] = [
     KeysSent(Epoch(3), (a_key(),), first=True, last=False),
     KeysChanged(Epoch(4), (a_key(), a_key("zzzzzzzzz"))),
     SecretsSent(Epoch(5), {ProviderKeyName("openai"): b"\x00sk"}),
     SettingsSent(Epoch(6), "digest"),
+    RestraintsSent(Epoch(7), (A_RESTRAINT,), first=True, last=True),
+    RestraintsChanged(Epoch(8), (A_RESTRAINT,), (ActionId("act_000000000000"),)),
+    HabitsSent(Epoch(9), (A_HABIT,), first=False, last=True),
+    HabitsChanged(Epoch(10), (A_HABIT,), (KeyId("abcdefghi"),)),
 ]
 
 

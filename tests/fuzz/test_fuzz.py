@@ -25,7 +25,7 @@ from chatelaine.core.link import frame as hub_frame
 from chatelaine.core.stream.select import tap_for
 from chatelaine.model.error import BodyUnreadable, RecordUnknown, WireError
 from chatelaine.model.event import ExchangeOpened
-from chatelaine.model.link import KeysChanged
+from chatelaine.model.push import KeysChanged
 from chatelaine.model.words import Epoch
 
 FEW = 300

@@ -16,19 +16,26 @@ from chatelaine.model.key import KeyState, VirtualKey
 from chatelaine.model.link import (
     LINK_VERSION,
     Acknowledged,
-    KeysChanged,
-    KeysSent,
     KeyUsed,
     Measured,
     Message,
-    SecretsSent,
-    SettingsSent,
     Snapshot,
     WorkerHello,
     WorkerMessage,
     WorkerStanding,
 )
-from chatelaine.model.words import Epoch, KeyId, ProviderKeyName, WorkerNumber
+from chatelaine.model.playbook import HabitTable, Restraint
+from chatelaine.model.push import (
+    HabitsChanged,
+    HabitsSent,
+    KeysChanged,
+    KeysSent,
+    RestraintsChanged,
+    RestraintsSent,
+    SecretsSent,
+    SettingsSent,
+)
+from chatelaine.model.words import ActionId, Epoch, KeyId, ProviderKeyName, WorkerNumber
 
 _READ = 256 * 1024
 _FIRST_PAUSE = 0.02
@@ -49,6 +56,14 @@ class Reception:
     """Every provider key of the vault, opened."""
     on_settings: Callable[[], None]
     """The settings have changed and were found to be valid: read them again."""
+    on_restraints: Callable[[Sequence[Restraint]], None]
+    """All restraints that stand; streams of clients that are now refused are cut in here and below."""
+    on_restraint_changes: Callable[[Sequence[Restraint], Sequence[ActionId]], None]
+    """Restraints as they now stand, and those that were lifted."""
+    on_habits: Callable[[Sequence[HabitTable]], None]
+    """The habits of all settled keys."""
+    on_habit_changes: Callable[[Sequence[HabitTable], Sequence[KeyId]], None]
+    """Habits as they now stand, and keys that have none any more."""
 
 
 class HubLink:
@@ -65,11 +80,15 @@ class HubLink:
         self._reception = reception
         self._snapshot = snapshot
         self._parts: list[VirtualKey] = []
+        self._restraints: list[Restraint] = []
+        self._habits: list[HabitTable] = []
         self._standing: WorkerStanding | None = None
         self._used: set[KeyId] = set()
         self._settings_digest = ""
         self._heard = False
-        self._missing = {KeysSent, SecretsSent, SettingsSent}
+        self._missing: set[type[Message]] = {
+            *(KeysSent, SecretsSent, SettingsSent, RestraintsSent, HabitsSent)
+        }
         self._writer: asyncio.StreamWriter | None = None
 
     async def run(self) -> None:
@@ -137,6 +156,10 @@ class HubLink:
                 self._arrived(SecretsSent, message.epoch)
             case SettingsSent():
                 self._take_settings(message)
+            case RestraintsSent() | RestraintsChanged():
+                self._take_restraints(message)
+            case HabitsSent() | HabitsChanged():
+                self._take_habits(message)
             case _:
                 raise WireError(f"a {type(message).__name__} is not expected here")
 
@@ -149,6 +172,30 @@ class HubLink:
             self._reception.on_keys(self._parts)
             self._parts = []
             self._arrived(KeysSent, part.epoch)
+
+    def _take_restraints(self, message: RestraintsSent | RestraintsChanged) -> None:
+        if isinstance(message, RestraintsChanged):
+            self._reception.on_restraint_changes(message.restraints, message.lifted)
+            self._acknowledge(message.epoch)
+            return
+        self._restraints = [*([] if message.first else self._restraints), *message.restraints]
+        if message.last:
+            whole, self._restraints = self._restraints, []
+            self._reception.on_restraints(whole)
+            self._arrived(RestraintsSent, message.epoch)
+
+    def _take_habits(self, message: HabitsSent | HabitsChanged) -> None:
+        if isinstance(message, HabitsChanged):
+            self._reception.on_habit_changes(message.habits, message.forgotten)
+            self._acknowledge(message.epoch)
+            return
+        if message.first:
+            self._habits = []
+        self._habits.extend(message.habits)
+        if message.last:
+            whole, self._habits = self._habits, []
+            self._reception.on_habits(whole)
+            self._arrived(HabitsSent, message.epoch)
 
     def _take_settings(self, message: SettingsSent) -> None:
         if self._settings_digest not in {"", message.digest}:

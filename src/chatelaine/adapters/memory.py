@@ -1,10 +1,11 @@
-"""A store of keys in memory: for tests and demonstrations."""
+"""Stores of keys and restraints in memory: for tests and demonstrations."""
 
 from collections.abc import Iterable, Sequence
 
 from chatelaine.model.error import StoreConflict
 from chatelaine.model.key import KeyState, ProviderKey, VirtualKey
-from chatelaine.model.words import Instant, KeyId, ProviderKeyName
+from chatelaine.model.playbook import Restraint
+from chatelaine.model.words import ActionId, Instant, KeyId, ProviderKeyName
 
 _ENDED = frozenset({KeyState.REVOKED, KeyState.EXPIRED, KeyState.COMPROMISED})
 
@@ -86,3 +87,20 @@ class MemoryKeyStore:
     async def remove_provider_key(self, name: ProviderKeyName) -> None:
         """Remove a provider key with all its versions."""
         self._provider_keys.pop(name, None)
+
+
+class MemoryRestraintStore:
+    """Holds restraints as long as it lives."""
+
+    def __init__(self) -> None:
+        self._held: dict[ActionId, Restraint] = {}
+
+    async def restraints(self) -> Sequence[Restraint]:
+        """Return every restraint, in the order they were put on."""
+        return tuple(self._held.values())
+
+    async def change(self, added: Sequence[Restraint], lifted: Sequence[ActionId]) -> None:
+        """Add or replace restraints and remove others."""
+        for action in lifted:
+            self._held.pop(action, None)
+        self._held.update((one.id, one) for one in added)

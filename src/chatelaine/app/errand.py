@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import ClassVar
 
 from chatelaine.adapters.journal import SegmentJournal
+from chatelaine.adapters.restraint_file import open_restraint_file
 from chatelaine.adapters.sqlite import open_key_store
 from chatelaine.app.commands import Clerk, Nobody, acted
 from chatelaine.app.locks import hub_lock, supervised
 from chatelaine.app.recovery import durable
+from chatelaine.app.restraining import carry_out, is_restraining
 from chatelaine.app.wire import CLOCK, ENTROPY, Places, peppers, sealer
 from chatelaine.core.link import REPLIES, Frames, frame
 from chatelaine.model.error import ChatelaineError, HubUnreachable, WireError
@@ -19,6 +21,7 @@ from chatelaine.model.link import ActRecorded, Command, RecordAct, Refused, Repl
 from chatelaine.model.settings import Settings
 from chatelaine.model.words import WorkerNumber
 from chatelaine.services.key import KeyKeeper
+from chatelaine.services.restraint import RestraintKeeper
 
 _PATIENCE = 10.0
 """Seconds an answer may take."""
@@ -105,7 +108,20 @@ async def _work(settings: Settings, places: Places, command: Command) -> Reply:
             await durable(journal)
         return ActRecorded()
     with _keeper(settings, places) as keeper:
+        if is_restraining(command):
+            return await carry_out(command, _restraints(places, keeper), keeper, Nobody())
         return await Clerk(keeper, settings, Nobody()).carry_out(command)
+
+
+def _restraints(places: Places, keeper: KeyKeeper) -> RestraintKeeper:
+    """Return the keeper of restraints beside a keeper of keys, whose lock and journal it shares."""
+    return RestraintKeeper(
+        store=open_restraint_file(places.restraints),
+        clock=CLOCK,
+        entropy=ENTROPY,
+        record=keeper.record,
+        publish=lambda added, lifted: _nobody((added, lifted)),
+    )
 
 
 @contextmanager

@@ -27,18 +27,31 @@ from chatelaine.core.grammar.form import read_form
 from chatelaine.core.grammar.index import GRAMMARS
 from chatelaine.core.key.roster import Roster
 from chatelaine.core.metric import OVERHEAD_DURATION
+from chatelaine.core.policy.lane import Lanes
+from chatelaine.core.policy.pace import Paces
+from chatelaine.core.policy.restraint import Restraints
 from chatelaine.core.price import cost, find_for, index, worst_case
 from chatelaine.core.redact import redact
 from chatelaine.core.stream.select import tap_for
 from chatelaine.model.exchange import Client, Greeting, Operation, Refusal, RouteMatch, Shape
+from chatelaine.model.playbook import Lane, UnknownClient
 from chatelaine.model.price import ModelPrice
 from chatelaine.model.provider import RefusedReply
 from chatelaine.model.settings import Settings, UnknownRoute, UpstreamSettings
-from chatelaine.model.words import ExchangeId, KeyId, ProviderId, ProviderKeyName, UpstreamName, WorkerNumber
+from chatelaine.model.words import (
+    ExchangeId,
+    Instant,
+    KeyId,
+    ProviderId,
+    ProviderKeyName,
+    UpstreamName,
+    WorkerNumber,
+)
 from chatelaine.ports import Journal, Meter
 from chatelaine.services.exchange.driver import Exchange
 from chatelaine.services.exchange.room import Live, Room, Tap
 from chatelaine.services.exchange.rota import Rota
+from chatelaine.services.exchange.tarpit import Tarpit
 from chatelaine.services.policy import Judge, Tables
 from chatelaine.surfaces.gate.hall import Gate
 from chatelaine.surfaces.gate.listener import Door, Greeted
@@ -49,6 +62,8 @@ _POLICY: Final = "keys-1"
 _DEFAULT: Final = ProviderId("openai")
 _REMEMBERED: Final = 4096
 _VAULT: Final = "vault:"
+_STOPPING: Final = frozenset({Lane.REFUSE, Lane.DECOY})
+"""Lanes in which nothing goes upstream."""
 
 
 def draw_ids() -> Callable[[], ExchangeId]:
@@ -95,7 +110,12 @@ class GateWorks:
     """Everything a worker's gate is made of; settings and secrets may change while it runs."""
 
     def __init__(
-        self, worker: WorkerNumber, places: Places, catalog: Mapping[ProviderId, Provider], roster: Roster
+        self,
+        worker: WorkerNumber,
+        workers: int,
+        places: Places,
+        catalog: Mapping[ProviderId, Provider],
+        roster: Roster,
     ) -> None:
         self._worker = worker
         self._places = places
@@ -108,6 +128,9 @@ class GateWorks:
         self._context: SSLContext | None = None
         self._draw = draw_ids()
         self.roster = roster
+        self.restraints = Restraints()
+        self.tarpit = Tarpit(0)
+        self._paces = Paces(worker, workers)
         self.live = Live()
         self.pool = UpstreamPool({})
         self.rota = Rota({})
@@ -126,6 +149,7 @@ class GateWorks:
         self._room = self._build_room(settings)
         self._desk, self.addresses = self._build_desk(settings)
         self._settings = settings
+        self._contain(settings)
         self._open_pool(settings)
         self.renew_certificate(settings)
         return Gate(
@@ -150,6 +174,26 @@ class GateWorks:
         self._open_pool(settings)
         self.renew_certificate(settings)
         self._room, self._desk, self.addresses, self._settings = room, desk, addresses, settings
+        self._contain(settings)
+
+    def _contain(self, settings: Settings) -> None:
+        self.restraints.default = settings.containment.unknown_client
+        self.tarpit.most = settings.containment.tarpit_waiting
+
+    def cut_held(self, keys: Iterable[KeyId]) -> None:
+        """Break off what is open of clients that would now be refused, or answered by the decoy lane."""
+        now = CLOCK.now()
+        for kid in keys:
+            entry = self.roster.entry(kid)
+            wanted = entry.key.unknown_client if entry is not None else None
+            self.live.cut_held(kid, self._stopping(kid, now, wanted))
+
+    def _stopping(self, kid: KeyId, now: Instant, wanted: UnknownClient | None) -> Callable[[Client], bool]:
+        def stopped(client: Client) -> bool:
+            hold = self.restraints.find(kid, client, now, wanted)
+            return hold is not None and hold.lane in _STOPPING
+
+        return stopped
 
     def change_secrets(self, secrets: Mapping[ProviderKeyName, bytes]) -> None:
         """Take over the vault's provider keys; connections under way run on with the old.
@@ -235,6 +279,9 @@ class GateWorks:
             worst_case=worst_case,
             upstreams=serving(self._with_keys(settings.upstreams)),
             used=self._used,
+            restraints=self.restraints,
+            lanes=Lanes(settings.containment, self._paces),
+            identifies=settings.gate.safety_identifier,
         )
         return Room(
             worker=self._worker,
@@ -248,6 +295,8 @@ class GateWorks:
             upstreams=self.pool,
             rota=self.rota,
             decider=Judge(tables, self._meter, self._hasher),
+            restraints=self.restraints,
+            tarpit=self.tarpit,
             match=self._matcher(settings),
             answer=self._answer,
             tap=_tap,

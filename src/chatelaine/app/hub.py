@@ -17,6 +17,7 @@ from chatelaine.adapters.capture import sweep
 from chatelaine.adapters.journal import SegmentJournal, compress_closed
 from chatelaine.adapters.log import set_up
 from chatelaine.adapters.meter import SharedMeter
+from chatelaine.adapters.restraint_file import open_restraint_file
 from chatelaine.adapters.sqlite import SqliteKeyStore, open_key_store
 from chatelaine.adapters.telemetry import Tally
 from chatelaine.app.census import Census, label_values, worker_reasons
@@ -25,6 +26,7 @@ from chatelaine.app.difference import changes, digest, split_by_restart
 from chatelaine.app.locks import hub_lock
 from chatelaine.app.orders import take_orders, watch_supervisor
 from chatelaine.app.recovery import HUB, durable, rebuild_totals, recover_worker
+from chatelaine.app.restraining import carry_out, is_restraining
 from chatelaine.app.settings_files import read_to_serve
 from chatelaine.app.wire import CLOCK, ENTROPY, Places, peppers, read_settings, sealer
 from chatelaine.core.metric import EVENTS, KEY_CHANGE, RELOAD_FAILURES, RELOADS
@@ -45,6 +47,7 @@ from chatelaine.model.link import (
 )
 from chatelaine.model.words import SECOND, Instant, KeyId
 from chatelaine.services.key import KeyKeeper
+from chatelaine.services.restraint import RestraintKeeper
 from chatelaine.surfaces.api import Vitals, admin_application
 from chatelaine.surfaces.control import ControlServer, Desk
 from chatelaine.surfaces.switchboard import Switchboard
@@ -129,7 +132,20 @@ class Hub:
         if stores.meter.begun_anew:
             now = CLOCK.now()
             await asyncio.to_thread(rebuild_totals, self._places.journal, stores.meter, now=now)
-        switchboard = Switchboard(keys, settings_digest=digest(self._settings), workers=self._orders.workers)
+        held = open_restraint_file(self._places.restraints)
+        switchboard = Switchboard(
+            keys,
+            settings_digest=digest(self._settings),
+            workers=self._orders.workers,
+            restraints=await held.restraints(),
+        )
+        self._restraints = RestraintKeeper(
+            store=held,
+            clock=CLOCK,
+            entropy=ENTROPY,
+            record=stores.journal.append,
+            publish=switchboard.publish_restraints,
+        )
         keeper = KeyKeeper(
             store=stores.store,
             clock=CLOCK,
@@ -182,6 +198,8 @@ class Hub:
         if isinstance(command, RecordAct):
             self._journal.append(acted(command, CLOCK.now()))
             reply: Reply = ActRecorded()
+        elif is_restraining(command):
+            reply = await carry_out(command, self._restraints, self._keeper, self)
         else:
             reply = await self._clerk.carry_out(command)
         await durable(self._journal)
@@ -277,10 +295,11 @@ class Hub:
                 self._note("clock_jumped", "hub", "noted", detail)
             try:
                 await self._keeper.expire_due(CLOCK.now())
+                await self._restraints.expire_due(CLOCK.now())
                 self._store_fault = ""
             except (StoreError, JournalError) as fault:
                 self._store_fault = fault.message
-                log.error("keys that are due cannot be ended", extra={"fault": str(fault)})  # noqa: TRY400 - told, not traced
+                log.error("keys or restraints that are due cannot be ended", extra={"fault": str(fault)})  # noqa: TRY400 - told, not traced
 
     async def _mark_used(self) -> None:
         while True:

@@ -1,15 +1,17 @@
 """What no type can say of the settings: choices that contradict each other."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import timedelta
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from urllib.parse import urlsplit
 
-from chatelaine.model.settings import CaptureSettings, Settings, UpstreamSettings
+from chatelaine.model.settings import CaptureSettings, ContainmentSettings, Settings, UpstreamSettings
 
 Told = tuple[str, str, str]
 """The dotted name of a setting, what is wrong with it, and what mends it."""
 
 _LARGEST_RECORD = 1024**3
+_LONGEST_DELAY = timedelta(seconds=60)
 _LOCALHOST = ("127.0.0.1", "::1")
 
 
@@ -20,6 +22,7 @@ def check(settings: Settings, providers: frozenset[str]) -> Iterator[Told]:
     yield from _check_twice("upstreams", "name", [upstream.name for upstream in settings.upstreams])
     yield from _check_twice("keys.peppers", "id", [pepper.id for pepper in settings.keys.peppers])
     yield from _check_capture(settings.capture)
+    yield from _check_containment(settings.containment)
     for place, upstream in enumerate(settings.upstreams):
         yield from _check_upstream(f"upstreams.{place}", upstream, providers)
 
@@ -100,6 +103,18 @@ def _check_capture_sizes(capture: CaptureSettings) -> Iterator[Told]:
             "content is deleted by segments, and a segment may be older than this",
             "make capture.segment_age shorter",
         )
+
+
+def _check_containment(containment: ContainmentSettings) -> Iterator[Told]:
+    if containment.tarpit_delay > _LONGEST_DELAY:
+        yield "containment.tarpit_delay", "callers give up before that", "at most 60s"
+    for place, mapped in enumerate(containment.quarantine.mapped):
+        if "*" in mapped.served:
+            yield (
+                f"containment.quarantine.mapped.{place}.served",
+                f"{mapped.served} is no model's name",
+                "name the one model that is served",
+            )
 
 
 def _check_upstream(name: str, upstream: UpstreamSettings, providers: frozenset[str]) -> Iterator[Told]:

@@ -58,6 +58,11 @@ class Places:
         return self.root / "keys.sqlite"
 
     @property
+    def restraints(self) -> Path:
+        """The restraints that stand."""
+        return self.root / "restraints.json"
+
+    @property
     def socket(self) -> Path:
         """The hub's socket; by way of a descriptor where its path is longer than an address may be."""
         path = self.root / HUB_SOCKET

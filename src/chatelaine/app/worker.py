@@ -34,8 +34,9 @@ from chatelaine.model.error import ChatelaineError, TableError
 from chatelaine.model.exchange import EndReason
 from chatelaine.model.key import VirtualKey
 from chatelaine.model.link import Snapshot, WorkerOrders, WorkerStanding
+from chatelaine.model.playbook import HabitTable, Restraint
 from chatelaine.model.settings import Settings
-from chatelaine.model.words import ProviderKeyName
+from chatelaine.model.words import ActionId, KeyId, ProviderKeyName
 from chatelaine.surfaces.gate.hall import Gate
 from chatelaine.surfaces.gate.listener import Listener
 
@@ -58,6 +59,7 @@ class Worker:
         self._settings = read_settings(orders.settings_path, orders.overrides)
         self._works = GateWorks(
             orders.worker,
+            orders.workers,
             self._places,
             providers(),
             Roster(peppers(self._settings, self._places)),
@@ -138,6 +140,10 @@ class Worker:
             on_changes=self._take_changes,
             on_secrets=self._take_secrets,
             on_settings=self._take_settings,
+            on_restraints=self._take_restraints,
+            on_restraint_changes=self._take_restraint_changes,
+            on_habits=self._take_habits,
+            on_habit_changes=self._take_habit_changes,
         )
         return HubLink(
             self._places.socket,
@@ -156,6 +162,18 @@ class Worker:
     def _take_changes(self, keys: Sequence[VirtualKey]) -> None:
         for kid in self._works.roster.change(keys):
             self._works.live.cut(kid)
+
+    def _take_restraints(self, restraints: Sequence[Restraint]) -> None:
+        self._works.cut_held(self._works.restraints.replace_all(restraints))
+
+    def _take_restraint_changes(self, restraints: Sequence[Restraint], lifted: Sequence[ActionId]) -> None:
+        self._works.cut_held(self._works.restraints.change(restraints, lifted))
+
+    def _take_habits(self, habits: Sequence[HabitTable]) -> None:
+        self._works.cut_held(self._works.restraints.replace_habits(habits))
+
+    def _take_habit_changes(self, habits: Sequence[HabitTable], forgotten: Sequence[KeyId]) -> None:
+        self._works.cut_held(self._works.restraints.change_habits(habits, forgotten))
 
     def _take_secrets(self, secrets: Mapping[ProviderKeyName, bytes]) -> None:
         try:

@@ -7,21 +7,15 @@ import msgspec
 
 from chatelaine.model.error import WireError
 from chatelaine.model.key import VirtualKey
-from chatelaine.model.link import (
-    FRAME_LIMIT,
-    Command,
-    HubOrders,
-    Message,
-    Reply,
-    TableMessage,
-    WorkerMessage,
-    WorkerOrders,
-)
+from chatelaine.model.link import FRAME_LIMIT, Command, HubOrders, Message, Reply, WorkerMessage, WorkerOrders
+from chatelaine.model.playbook import HabitTable, Restraint
+from chatelaine.model.push import TableMessage
 
 _PREFIX = 4
 _PART = 512 * 1024
-"""Bytes of keys in one part: few enough that the loop has its turn between two of them."""
+"""Bytes of a table in one part: few enough that the loop has its turn between two of them."""
 _Orders = TypeVar("_Orders", WorkerOrders, HubOrders)
+_Row = TypeVar("_Row", VirtualKey, Restraint, HabitTable)
 
 FROM_CLIENTS = frozenset({kind.__name__ for kind in (*get_args(WorkerMessage), *get_args(Command))})
 """What the hub accepts: the messages of workers and of the command line."""
@@ -60,16 +54,16 @@ def frame(message: Message) -> bytes:
     return len(body).to_bytes(_PREFIX, "big") + body
 
 
-def split(keys: Iterable[VirtualKey]) -> Iterator[tuple[VirtualKey, ...]]:
-    """Yield keys in parts that each fit a frame, however long their grants are."""
-    part: list[VirtualKey] = []
+def split(rows: Iterable[_Row]) -> Iterator[tuple[_Row, ...]]:
+    """Yield the rows of a table in parts that each fit a frame, however long each of them is."""
+    part: list[_Row] = []
     size = 0
-    for key in keys:
-        own = len(_ENCODER.encode(key))
+    for row in rows:
+        own = len(_ENCODER.encode(row))
         if part and size + own > _PART:
             yield tuple(part)
             part, size = [], 0
-        part.append(key)
+        part.append(row)
         size += own
     if part:
         yield tuple(part)

@@ -6,6 +6,7 @@
     ├── SettingsError        the settings cannot be used (all faults at once)
     ├── UsageError           a command was called wrongly
     ├── KeyNotFound          no key has this id
+    ├── RestraintNotFound    no restraint has this id
     ├── TransitionRefused    the life cycle does not allow this step
     ├── TokenMalformed       a string is not a token of ours
     ├── StoreError           → StoreCorrupt, StoreConflict
@@ -79,6 +80,12 @@ class KeyNotFound(ChatelaineError):
     """No key has this id."""
 
     reason: ClassVar[str] = "key_not_found"
+
+
+class RestraintNotFound(ChatelaineError):
+    """No restraint has this id."""
+
+    reason: ClassVar[str] = "restraint_not_found"
 
 
 class TransitionRefused(ChatelaineError):

@@ -16,7 +16,10 @@ from chatelaine.model.exchange import (
     Usage,
 )
 from chatelaine.model.key import Grant, KeyState
+from chatelaine.model.playbook import Lane, UnknownClient
+from chatelaine.model.policy import Disposition
 from chatelaine.model.words import (
+    ActionId,
     AppName,
     ExchangeId,
     Instant,
@@ -44,6 +47,11 @@ class ExchangeOpened(Struct, frozen=True):
     slot: int
     policy: str
     """Version of the policy the decision was made under."""
+    disposition: Disposition = Disposition.ALLOWED
+    lane: Lane | None = None
+    """How it was held back; None where nothing held it."""
+    restraint: ActionId = ActionId("")
+    """The restraint that held it; "" where the key's habit did."""
 
 
 class ExchangeEnded(Struct, frozen=True):
@@ -104,6 +112,9 @@ class ExchangeRefused(Struct, frozen=True):
     reason: RefusalReason
     detail: str = ""
     """For the analyst: the clause that was broken, the limit that was reached; no secrets."""
+    disposition: Disposition = Disposition.BLOCKED
+    lane: Lane | None = None
+    restraint: ActionId = ActionId("")
 
 
 class KeyIssued(Struct, frozen=True):
@@ -119,6 +130,8 @@ class KeyIssued(Struct, frozen=True):
     grant: Grant
     expires_at: Instant | None
     predecessor: KeyId | None = None
+    canary: bool = False
+    unknown_client: UnknownClient | None = None
 
 
 class KeyChanged(Struct, frozen=True):

@@ -7,6 +7,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from chatelaine.model.exchange import Modality, Operation
+from chatelaine.model.playbook import UnknownClient
 from chatelaine.model.words import (
     NEVER,
     AppName,
@@ -98,6 +99,10 @@ class VirtualKey:
     changed_at: Instant = NEVER
     reason: str = ""
     """Why the last change was made, in the words of who made it."""
+    canary: bool = False
+    """Whether it is bait: nobody uses it rightly, and its use is answered by the decoy lane."""
+    unknown_client: UnknownClient | None = None
+    """What is done at a client its settled habit never had; None: as the settings say."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,6 +141,8 @@ class KeyRequest:
     grant: Grant
     lifetime: timedelta | None
     """None: the key does not expire."""
+    canary: bool = False
+    unknown_client: UnknownClient | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,10 @@ from datetime import timedelta
 from enum import StrEnum
 
 from chatelaine.model.key import KeyInput, KeyRequest, ProviderKeySummary, VirtualKey
+from chatelaine.model.playbook import Restraint
+from chatelaine.model.push import TableMessage
 from chatelaine.model.words import (
+    ActionId,
     Epoch,
     Instant,
     KeyId,
@@ -18,7 +21,7 @@ from chatelaine.model.words import (
     WorkerNumber,
 )
 
-LINK_VERSION = 1
+LINK_VERSION = 2
 """Grows when a message changes so that older processes would misread it."""
 
 FRAME_LIMIT = 8 * 1024 * 1024
@@ -138,43 +141,6 @@ class Measured:
 
 
 @dataclass(frozen=True, slots=True)
-class KeysSent:
-    """A part of the whole key table; ``last`` says that it is complete."""
-
-    epoch: Epoch
-    keys: tuple[VirtualKey, ...]
-    first: bool
-    last: bool
-
-
-@dataclass(frozen=True, slots=True)
-class KeysChanged:
-    """Keys as they stand after a change."""
-
-    epoch: Epoch
-    keys: tuple[VirtualKey, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class SecretsSent:
-    """Every provider key, opened; never written down by who receives it."""
-
-    epoch: Epoch
-    secrets: dict[ProviderKeyName, bytes]
-
-    def __repr__(self) -> str:
-        return f"SecretsSent(epoch={self.epoch}, names={sorted(self.secrets)})"
-
-
-@dataclass(frozen=True, slots=True)
-class SettingsSent:
-    """The digest of the settings in force; another one than before means: read them again."""
-
-    epoch: Epoch
-    digest: str
-
-
-@dataclass(frozen=True, slots=True)
 class IssueKey:
     """Issue a virtual key."""
 
@@ -239,6 +205,29 @@ class RemoveProviderKey:
 
     name: ProviderKeyName
     by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restrain:
+    """Put a restraint on some of a key's traffic; one that has no id is given one."""
+
+    restraint: Restraint
+    by: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lift:
+    """Lift a restraint before it ends by itself."""
+
+    restraint: ActionId
+    by: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ListRestraints:
+    """Tell of every restraint that stands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,6 +304,14 @@ class ProviderKeysTold:
 
 
 @dataclass(frozen=True, slots=True)
+class RestraintsTold:
+    """Restraints, and how far the change that was asked for has come."""
+
+    restraints: tuple[Restraint, ...]
+    reach: Reach | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class WorkerTold:
     """One gate worker as the hub sees it."""
 
@@ -357,7 +354,6 @@ class Refused:
 
 
 WorkerMessage = WorkerHello | WorkerStanding | Acknowledged | KeyUsed | Measured
-TableMessage = KeysSent | KeysChanged | SecretsSent | SettingsSent
 Command = (
     IssueKey
     | ListKeys
@@ -367,9 +363,21 @@ Command = (
     | StoreProviderKey
     | ListProviderKeys
     | RemoveProviderKey
+    | Restrain
+    | Lift
+    | ListRestraints
     | ReadStatus
     | ReloadSettings
     | RecordAct
 )
-Reply = KeysTold | KeyIssuedTold | ProviderKeysTold | StatusTold | SettingsTold | ActRecorded | Refused
+Reply = (
+    KeysTold
+    | KeyIssuedTold
+    | ProviderKeysTold
+    | RestraintsTold
+    | StatusTold
+    | SettingsTold
+    | ActRecorded
+    | Refused
+)
 Message = WorkerMessage | TableMessage | Command | Reply

@@ -38,12 +38,12 @@ class Restraint(Struct, frozen=True):
     prefixes: tuple[str, ...] = ()
     ja4s: tuple[str, ...] = ()
     foreign: bool = False
-    """Whether it holds for every context that is not of the key's habit."""
+    """Whether it holds for every context that is not of the key's habit; for none where there is no habit."""
     incident: IncidentId = IncidentId("")
     requests_per_minute: int = 0
     """Of the throttle and the quarantine lane; 0: as the settings say."""
     delay_ms: int = 0
-    """Of the tarpit."""
+    """Of the tarpit; 0: as the settings say."""
 
 
 class UnknownClient(StrEnum):
@@ -63,5 +63,6 @@ class HabitTable(Struct, frozen=True):
     clients: tuple[int, ...] = ()
     """Marks of JA4 and header order."""
     answer: UnknownClient = UnknownClient.OBSERVE
+    """What the hub wants done; the stricter of it and what the key's owner wants holds."""
     alarmed: bool = False
     """Whether an incident on the key is open, in which what is unknown goes to the quarantine lane."""

@@ -6,6 +6,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
+from chatelaine.model.playbook import UnknownClient
 from chatelaine.model.words import KeyId, PepperId, ProviderId, UpstreamName
 
 Port = Annotated[int, "port"]
@@ -39,6 +40,15 @@ class UnknownRoute(StrEnum):
 
     REFUSE = "refuse"
     ALLOW = "allow"
+
+
+class SafetyIdentifier(StrEnum):
+    """Whom a provider is told of, by a keyed hash, where the caller tells it nobody."""
+
+    OFF = "off"
+    CLIENT = "client"
+    """Each client context of a key."""
+    KEY = "key"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +131,8 @@ class GateSettings:
     timeouts: Timeouts = Timeouts()
     connections: int = 20_000
     """Open connections a worker holds at most."""
+    safety_identifier: SafetyIdentifier = SafetyIdentifier.OFF
+    """Whom the provider is told of where the caller tells it nobody: nobody, the client, or the key."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,6 +220,49 @@ class KeySettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MappedModel:
+    """A model that the quarantine lane serves another one for."""
+
+    asked: str
+    """What the caller asks for; a trailing ``*`` stands for any ending."""
+    served: str
+    """What goes upstream in its place."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuarantineSettings:
+    """What the quarantine lane lets through: text, without tools; the rest is refused as not granted."""
+
+    models: tuple[str, ...] = ()
+    """Models it serves; a trailing ``*`` stands for any ending; none listed: those of the key's grant."""
+    mapped: tuple[MappedModel, ...] = ()
+    """Models served by others, where the request's body names the model."""
+    requests_per_minute: int = 10
+    """Requests in any minute, for each restraint or each key's unknown clients together."""
+    output_tokens: int = 512
+    """Tokens of an answer at most."""
+    preamble: str | None = None
+    """A text put before the caller's own, as the system's; the caller is not told of it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainmentSettings:
+    """How clients that are held back are answered."""
+
+    unknown_client: UnknownClient = UnknownClient.OBSERVE
+    """What is done at the first request of a client that a key's settled habit never had."""
+    quarantine: QuarantineSettings = QuarantineSettings()
+    throttle_requests_per_minute: int = 10
+    """Of the throttle lane, in any minute, where its restraint says nothing else."""
+    tarpit_delay: timedelta = timedelta(seconds=10)
+    """Of the tarpit lane, where its restraint says nothing else."""
+    tarpit_waiting: int = 64
+    """Exchanges of a worker that wait in the tarpit at most; more are answered as an unknown key is."""
+    decoy_text: str = "I can't help with that."
+    """What the decoy lane answers."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UpstreamSettings:
     """One model server or provider endpoint."""
 
@@ -265,4 +320,5 @@ class Settings:
     addresses: AddressSettings = AddressSettings()
     prices: PriceSettings = PriceSettings()
     capture: CaptureSettings = CaptureSettings()
+    containment: ContainmentSettings = ContainmentSettings()
     upstreams: tuple[UpstreamSettings, ...] = ()

@@ -248,6 +248,8 @@ class KeyKeeper:
             issued_at=now,
             expires_at=None if asked.lifetime is None else _later(now, asked.lifetime),
             changed_at=now,
+            canary=asked.canary,
+            unknown_client=asked.unknown_client,
         )
         return Issued(key, token)
 
@@ -327,7 +329,14 @@ def _like(key: VirtualKey) -> KeyRequest:
         None if key.expires_at is None else timedelta(microseconds=(key.expires_at - key.issued_at) // 1_000)
     )
     return KeyRequest(
-        owner=key.owner, app=key.app, contact=key.contact, env=key.env, grant=key.grant, lifetime=lifetime
+        owner=key.owner,
+        app=key.app,
+        contact=key.contact,
+        env=key.env,
+        grant=key.grant,
+        lifetime=lifetime,
+        canary=key.canary,
+        unknown_client=key.unknown_client,
     )
 
 
@@ -344,7 +353,18 @@ def _summary(key: ProviderKey) -> ProviderKeySummary:
 
 
 def _issued(key: VirtualKey, *, by: str, predecessor: KeyId | None = None) -> KeyIssued:
-    return KeyIssued(key.issued_at, key.id, key.owner, key.app, by, key.grant, key.expires_at, predecessor)
+    return KeyIssued(
+        key.issued_at,
+        key.id,
+        key.owner,
+        key.app,
+        by,
+        key.grant,
+        key.expires_at,
+        predecessor,
+        key.canary,
+        key.unknown_client,
+    )
 
 
 def _changed(before: VirtualKey, after: VirtualKey, *, by: str) -> KeyChanged:

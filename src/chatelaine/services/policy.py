@@ -6,14 +6,19 @@ learnt from a request: the hub hands over new tables.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, NamedTuple, Protocol
 
+from chatelaine.core.context import context_id, prefix_of
 from chatelaine.core.exchange.asking import Hasher
 from chatelaine.core.exchange.head import Head
 from chatelaine.core.exchange.refusal import refusal
+from chatelaine.core.grammar.amend import Amendment, amend, takes_identifier
 from chatelaine.core.key.grant import check_address, check_hours, check_request, granted_upstreams
 from chatelaine.core.key.identify import identify
 from chatelaine.core.key.roster import Roster, RosterEntry
+from chatelaine.core.policy.lane import Lanes
+from chatelaine.core.policy.restraint import Restraints
+from chatelaine.core.stream.decoy import can_decoy
 from chatelaine.model.error import BodyUnreadable, MeterError
 from chatelaine.model.exchange import (
     Asked,
@@ -27,8 +32,10 @@ from chatelaine.model.exchange import (
     Shape,
 )
 from chatelaine.model.key import Identity, KeyState, Standing
-from chatelaine.model.policy import Decision, Terms
+from chatelaine.model.playbook import Lane
+from chatelaine.model.policy import Decision, Hold, Terms
 from chatelaine.model.price import ModelPrice
+from chatelaine.model.settings import SafetyIdentifier
 from chatelaine.model.words import Instant, KeyId, ProviderId, UpstreamName
 from chatelaine.ports import Meter
 
@@ -42,6 +49,9 @@ _STANDINGS = {
 _NO_SHAPE = Shape(modalities=())
 _NOT_ASKED = Asked()
 _UNNAMED = Caller()
+_CANARY = Hold(Lane.DECOY)
+_NO_AMENDMENT = Amendment()
+_FINE = 200
 _VERSIONED = (b"anthropic-version", b"openai-version")
 
 
@@ -103,6 +113,22 @@ class Tables:
     upstreams: Callable[[ProviderId, str], tuple[UpstreamName, ...]]
     used: Callable[[KeyId], None]
     """Told of the first use of an issued key."""
+    restraints: Restraints
+    lanes: Lanes
+    identifies: SafetyIdentifier
+    """Whom a provider is told of where the caller tells it nobody."""
+
+
+class _Sending(NamedTuple):
+    """What of a request goes upstream otherwise than it came."""
+
+    hold: Hold | None = None
+    model: str = ""
+    """The model in place of the one asked for; "" where it is that one."""
+    body: bytes | None = None
+
+
+_AS_IT_IS: Final = _Sending()
 
 
 class Judge:
@@ -116,70 +142,159 @@ class Judge:
     def challenge(self, question: Asking) -> Decision | None:
         """Judge the credential, the place and the hour, before a large body is taken."""
         found = identify(question.head.credential, self._tables.roster, question.now)
-        told, key = self._standing(found, question)
+        told, key, hold = self._standing(found, question)
         if told is None and key is not None:
             return None
-        return self._refused(question, _caller(found), told or RefusalReason.KEY_UNPROVEN)
+        reason = told or RefusalReason.KEY_UNPROVEN
+        return Decision(_caller(found), self._seen(question), None, refusal(reason), "", hold)
 
-    def _standing(self, found: Identity, question: Asking) -> tuple[RefusalReason | None, RosterEntry | None]:
+    def late(self, question: Asking) -> int:
+        """Return the nanoseconds by which an exchange is to be late: 0 but in the tarpit."""
+        found = identify(question.head.credential, self._tables.roster, question.now)
+        told, _, hold = self._standing(found, question)
+        if told is not None or hold is None or hold.lane is not Lane.TARPIT:
+            return 0
+        return self._tables.lanes.delay(hold)
+
+    def _standing(
+        self, found: Identity, question: Asking
+    ) -> tuple[RefusalReason | None, RosterEntry | None, Hold | None]:
         if found.standing is not Standing.GOOD or found.key is None:
-            return _STANDINGS[found.standing], None
+            return _STANDINGS[found.standing], None, None
         key = self._tables.roster.entry(found.key.id)
         if key is None:
-            return RefusalReason.KEY_UNPROVEN, None
+            return RefusalReason.KEY_UNPROVEN, None, None
+        hold = self._hold(key, question)
+        if hold is not None and hold.lane is Lane.REFUSE:
+            return RefusalReason.RESTRAINED, key, hold
+        if hold is not None and hold.lane is Lane.DECOY:
+            return None, key, hold
         told = check_address(key.grant, question.client.network.ip)
-        return told or check_hours(key.grant, question.now), key
+        return told or check_hours(key.grant, question.now), key, hold
+
+    def _hold(self, key: RosterEntry, question: Asking) -> Hold | None:
+        held = key.key
+        if held.canary:
+            return _CANARY
+        return self._tables.restraints.find(held.id, question.client, question.now, held.unknown_client)
 
     def decide(self, question: Asking) -> Decision:
         """Judge the whole question; where it may go on, its worst case is reserved."""
         tables, route = self._tables, question.route
         found = identify(question.head.credential, tables.roster, question.now)
-        told, key = self._standing(found, question)
+        told, key, hold = self._standing(found, question)
         if told is not None or key is None or route is None:
-            return self._refused(question, _caller(found), told or RefusalReason.ROUTE_UNKNOWN)
+            reason = told or RefusalReason.ROUTE_UNKNOWN
+            return Decision(_caller(found), self._seen(question), None, refusal(reason), "", hold)
         try:
             shape = self._read(question, route)
         except BodyUnreadable as fault:
-            return self._refused(question, key.caller, RefusalReason.MALFORMED_REQUEST, fault.message)
+            return self._malformed(question, key, fault, hold)
         asked = self._asked(question, route, shape)
         if key.key.state is KeyState.ISSUED:
             tables.used(key.key.id)
-        return self._admit(question, key, asked, shape)
-
-    def _admit(self, question: Asking, key: RosterEntry, asked: Asked, shape: Shape) -> Decision:
-        tables, provider = self._tables, asked.provider
-        reason = check_request(
+        if hold is not None:
+            held = self._restrain(question, key, asked, shape, hold)
+            if held is not None:
+                return held
+        ungranted = check_request(
             key.grant, model=asked.model, operation=asked.operation, modalities=asked.modalities
         )
-        if reason is not None or provider is None:
-            return _no(key.caller, asked, reason or RefusalReason.ROUTE_UNKNOWN)
-        serving = tables.upstreams(provider, asked.model)
+        if ungranted is not None:
+            return Decision(key.caller, asked, None, refusal(ungranted), "", hold)
+        if hold is None and tables.identifies is SafetyIdentifier.OFF:
+            return self._admit(question, key, asked, shape, _AS_IT_IS)
+        return self._admit_amended(question, key, asked, shape, hold)
+
+    def _restrain(
+        self, question: Asking, key: RosterEntry, asked: Asked, shape: Shape, hold: Hold
+    ) -> Decision | None:
+        """Return the decision by which a lane answers, or None where it lets the exchange go on."""
+        lanes, route, lane = self._tables.lanes, question.route, hold.lane
+        if route is None or (lane is Lane.DECOY and not can_decoy(route)):
+            told = refusal(RefusalReason.RESTRAINED)
+            return Decision(key.caller, asked, None, told, "no decoy fits", hold)
+        if lane is Lane.DECOY:
+            told = Refusal(RefusalReason.DECOY, _FINE, "", lanes.decoy_text)
+            return Decision(key.caller, asked, None, told, "", hold)
+        wait = lanes.wait(hold, key.key.id, question.now)
+        if wait:
+            told = refusal(RefusalReason.REQUEST_RATE, retry_after=wait)
+            return Decision(key.caller, asked, None, told, f"the rate of the lane {lane}", hold)
+        fault = lanes.fault(route, asked, shape) if lane is Lane.QUARANTINE else None
+        if fault is None:
+            return None
+        return Decision(key.caller, asked, None, refusal(fault), f"not in the lane {lane}", hold)
+
+    def _admit_amended(
+        self, question: Asking, key: RosterEntry, asked: Asked, shape: Shape, hold: Hold | None
+    ) -> Decision:
+        """Admit what a lane changes in the request, or what it is told of the end user."""
+        lanes, route, body = self._tables.lanes, question.route, question.body
+        identifier = self._identifier(question, key, shape)
+        wanted = Amendment(identifier=identifier)
+        if hold is not None and hold.lane is Lane.QUARANTINE and route is not None:
+            wanted = lanes.amendment(route, asked, identifier)
+            shape = lanes.capped(shape)
+        if not body or route is None or wanted == _NO_AMENDMENT:
+            return self._admit(question, key, asked, shape, _Sending(hold))
+        try:
+            sent = amend(route, body, wanted)
+        except BodyUnreadable as fault:
+            return self._malformed(question, key, fault, hold)
+        return self._admit(question, key, asked, shape, _Sending(hold, wanted.model, sent))
+
+    def _identifier(self, question: Asking, key: RosterEntry, shape: Shape) -> str:
+        """Return by what name a provider is told of the caller; "" where it is told of nobody."""
+        wanted, route = self._tables.identifies, question.route
+        if wanted is SafetyIdentifier.OFF or shape.end_user or route is None or not takes_identifier(route):
+            return ""
+        named, client = f"end user|{key.key.id}", question.client
+        if wanted is SafetyIdentifier.CLIENT:
+            context = context_id(prefix_of(client.network.ip), client.greeting.ja4, client.header_hash)
+            named = f"{named}|{context}"
+        return self._hasher.hash(named.encode())
+
+    def _admit(
+        self, question: Asking, key: RosterEntry, asked: Asked, shape: Shape, sending: "_Sending"
+    ) -> Decision:
+        tables, provider, hold = self._tables, asked.provider, sending.hold
+        if provider is None:
+            return Decision(key.caller, asked, None, refusal(RefusalReason.ROUTE_UNKNOWN), "", hold)
+        model, body = sending.model or asked.model, sending.body
+        serving = tables.upstreams(provider, model)
         if not serving:
-            return _no(key.caller, asked, RefusalReason.NO_UPSTREAM)
+            return Decision(key.caller, asked, None, refusal(RefusalReason.NO_UPSTREAM), "", hold)
         targets = granted_upstreams(key.grant, serving)
         if not targets:
-            return _no(key.caller, asked, RefusalReason.UPSTREAM_NOT_GRANTED)
-        price = tables.price(asked.model, asked.operation)
-        reserved = tables.worst_case(price, asked.operation, shape, question.most_bytes)
+            told = refusal(RefusalReason.UPSTREAM_NOT_GRANTED)
+            return Decision(key.caller, asked, None, told, "", hold)
+        price = tables.price(model, asked.operation)
+        size = question.most_bytes if body is None else len(body)
+        reserved = tables.worst_case(price, asked.operation, shape, size)
         slot = key.key.slot
         try:
             short = self._meter.reserve(slot, key.allowance, reserved, question.now)
         except MeterError as fault:
             # A key's first use needs room in the meter's file, and the disk may have none.
             told = refusal(RefusalReason.METER_UNAVAILABLE)
-            return Decision(key.caller, asked, None, told, fault.message)
+            return Decision(key.caller, asked, None, told, fault.message, hold)
         if short is not None:
             told = refusal(short.reason, retry_after=short.retry_after)
-            return Decision(key.caller, asked, None, told, f"{reserved.cost} nano-dollars asked for")
-        return Decision(key.caller, asked, Terms(targets, price, reserved, slot))
+            detail = f"{reserved.cost} nano-dollars asked for"
+            return Decision(key.caller, asked, None, told, detail, hold)
+        return Decision(key.caller, asked, Terms(targets, price, reserved, slot, body), None, "", hold)
 
     def refuse(self, question: Asking, told: Refusal, detail: str) -> Decision:
         """Return the decision that a refusal made elsewhere amounts to, with all that can be seen."""
         found = identify(question.head.credential, self._tables.roster, question.now)
         return Decision(_caller(found), self._seen(question), None, told, detail)
 
-    def _refused(self, question: Asking, caller: Caller, reason: RefusalReason, detail: str = "") -> Decision:
-        return Decision(caller, self._seen(question), None, refusal(reason), detail)
+    def _malformed(
+        self, question: Asking, key: RosterEntry, fault: BodyUnreadable, hold: Hold | None
+    ) -> Decision:
+        told = refusal(RefusalReason.MALFORMED_REQUEST)
+        return Decision(key.caller, self._seen(question), None, told, fault.message, hold)
 
     def _seen(self, question: Asking) -> Asked:
         """Return what can be seen of a question that is refused: 4xx are recorded as fully as 2xx."""
@@ -215,10 +330,6 @@ def _caller(found: Identity) -> Caller:
     if key is not None:
         return Caller(key.id, key.owner, key.app)
     return Caller(found.claimed) if found.claimed is not None else _UNNAMED
-
-
-def _no(caller: Caller, asked: Asked, reason: RefusalReason) -> Decision:
-    return Decision(caller, asked, None, refusal(reason))
 
 
 def _api_version(head: Head, route: RouteMatch) -> str:

@@ -8,22 +8,25 @@ import asyncio
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from typing import Protocol, TypeVar
 
 from chatelaine.core.link import frame, split
 from chatelaine.model.key import VirtualKey
-from chatelaine.model.link import (
+from chatelaine.model.link import Reach, Snapshot, WorkerHello, WorkerStanding, WorkerTold
+from chatelaine.model.playbook import HabitTable, Restraint
+from chatelaine.model.push import (
+    HabitsChanged,
+    HabitsSent,
     KeysChanged,
     KeysSent,
-    Reach,
+    RestraintsChanged,
+    RestraintsSent,
     SecretsSent,
     SettingsSent,
-    Snapshot,
     TableMessage,
-    WorkerHello,
-    WorkerStanding,
-    WorkerTold,
 )
-from chatelaine.model.words import Epoch, KeyId, ProviderKeyName, WorkerNumber
+from chatelaine.model.words import ActionId, Epoch, KeyId, ProviderKeyName, WorkerNumber
 
 PATIENCE = 1.0
 """Seconds a reply waits for workers to acknowledge before it says which have not."""
@@ -32,6 +35,8 @@ _BACKLOG = 64 * 1024 * 1024
 """Bytes waiting for a worker that does not read; above this its line is cut, and it comes back anew."""
 
 _NO_EPOCH = Epoch(0)
+_Row = TypeVar("_Row", VirtualKey, Restraint, HabitTable)
+_Told_contra = TypeVar("_Told_contra", contravariant=True)
 
 
 @dataclass(slots=True, eq=False)
@@ -66,9 +71,19 @@ class Line:
 class Switchboard:
     """Pushes tables over all lines."""
 
-    def __init__(self, keys: Iterable[VirtualKey], *, settings_digest: str, workers: int) -> None:
+    def __init__(
+        self,
+        keys: Iterable[VirtualKey],
+        *,
+        settings_digest: str,
+        workers: int,
+        restraints: Iterable[Restraint] = (),
+        habits: Iterable[HabitTable] = (),
+    ) -> None:
         self.epoch = Epoch(1)
         self.keys: dict[KeyId, VirtualKey] = {key.id: key for key in keys}
+        self.restraints: dict[ActionId, Restraint] = {one.id: one for one in restraints}
+        self.habits: dict[KeyId, HabitTable] = {table.key: table for table in habits}
         self.workers = workers
         self._secrets: dict[ProviderKeyName, bytes] = {}
         self._settings_digest = settings_digest
@@ -85,6 +100,29 @@ class Switchboard:
         self.keys.update((key.id, key) for key in keys)
         for part in split(keys):
             self._push(KeysChanged(self._advance(), part))
+
+    def publish_restraints(self, restraints: Sequence[Restraint], lifted: Sequence[ActionId] = ()) -> None:
+        """Push restraints that were put on or changed, and those that were lifted, to every worker."""
+        for action in lifted:
+            self.restraints.pop(action, None)
+        self.restraints.update((one.id, one) for one in restraints)
+        if lifted:
+            self._push(RestraintsChanged(self._advance(), (), tuple(lifted)))
+        for part in split(restraints):
+            self._push(RestraintsChanged(self._advance(), part))
+
+    def publish_habits(self, tables: Sequence[HabitTable], forgotten: Sequence[KeyId] = ()) -> None:
+        """Push habits as they now stand, and name keys that have none any more, to every worker.
+
+        What is not named stays as it was; a key's ``answer`` and ``alarmed`` stand in its table.
+        """
+        for kid in forgotten:
+            self.habits.pop(kid, None)
+        self.habits.update((table.key, table) for table in tables)
+        if forgotten:
+            self._push(HabitsChanged(self._advance(), (), tuple(forgotten)))
+        for part in split(tables):
+            self._push(HabitsChanged(self._advance(), part))
 
     def publish_secrets(self, secrets: Mapping[ProviderKeyName, bytes]) -> None:
         """Push every provider key, opened, to every worker."""
@@ -103,14 +141,12 @@ class Switchboard:
             before.writer.transport.abort()
         self._lines[line.hello.worker] = line
         epoch, keys = self.epoch, list(self.keys.values())
+        restraints, habits = list(self.restraints.values()), list(self.habits.values())
         line.send(frame(SettingsSent(epoch, self._settings_digest)))
         line.send(frame(SecretsSent(epoch, self._secrets)))
-        first = True
-        for part, last in _with_last(split(keys)):
-            line.send(frame(KeysSent(epoch, part, first=first, last=last)))
-            first = False
-            # Other lines and commands get their turn between the parts of a long table.
-            await asyncio.sleep(0)
+        await _send_whole(line, restraints, partial(RestraintsSent, epoch))
+        await _send_whole(line, habits, partial(HabitsSent, epoch))
+        await _send_whole(line, keys, partial(KeysSent, epoch))
         held, line.waiting = line.waiting or [], None
         for framed in held:
             line.send(framed)
@@ -180,7 +216,24 @@ class Switchboard:
             line.tell(framed)
 
 
-def _with_last(parts: Iterator[tuple[VirtualKey, ...]]) -> Iterator[tuple[tuple[VirtualKey, ...], bool]]:
+class _Part(Protocol[_Told_contra]):
+    """Makes the message that carries a part of a whole table."""
+
+    def __call__(self, rows: tuple[_Told_contra, ...], /, *, first: bool, last: bool) -> TableMessage:
+        """Return the message."""
+        ...
+
+
+async def _send_whole(line: Line, rows: list[_Row], message: _Part[_Row]) -> None:
+    first = True
+    for part, last in _with_last(split(rows)):
+        line.send(frame(message(part, first=first, last=last)))
+        first = False
+        # Other lines and commands get their turn between the parts of a long table.
+        await asyncio.sleep(0)
+
+
+def _with_last(parts: Iterator[tuple[_Row, ...]]) -> Iterator[tuple[tuple[_Row, ...], bool]]:
     """Yield each part and whether it is the last; an empty table is one empty part."""
     before = next(parts, ())
     for part in parts:

@@ -30,7 +30,10 @@ class QuietWorker:
         self.reloads = 0
         self.busy = 0
         self.stop = asyncio.Event()
-        reception = Reception(self.on_keys, self.on_changes, self.on_secrets, self.on_settings)
+        reception = Reception(
+            self.on_keys, self.on_changes, self.on_secrets, self.on_settings,
+            self.on_table, self.on_table_changes, self.on_table, self.on_table_changes,
+        )  # fmt: skip
         path = Places(Path(orders.storage)).socket
         self.link = HubLink(path, orders.worker, reception, snapshot=self.tally.snapshot)
 
@@ -42,6 +45,12 @@ class QuietWorker:
 
     def on_secrets(self, secrets: Mapping[ProviderKeyName, bytes]) -> None:
         self.secrets = dict(secrets)
+
+    def on_table(self, rows: Sequence[object]) -> None:
+        """Take restraints or habits, which it does not tell of."""
+
+    def on_table_changes(self, rows: Sequence[object], gone: Sequence[object]) -> None:
+        """Take their changes."""
 
     def on_settings(self) -> None:
         self.reloads += 1

@@ -26,13 +26,24 @@ from chatelaine.core.grammar.index import GRAMMARS
 from chatelaine.core.key.roster import Roster
 from chatelaine.core.key.token import Digester, Peppers, mint
 from chatelaine.core.metric import OVERHEAD_DURATION
+from chatelaine.core.policy.lane import Lanes
+from chatelaine.core.policy.pace import Paces
+from chatelaine.core.policy.restraint import Restraints
 from chatelaine.core.price import cost, find, index, worst_case
 from chatelaine.core.redact import redact
 from chatelaine.core.stream.select import tap_for
 from chatelaine.model.event import Event, ExchangeEnded, ExchangeRefused
 from chatelaine.model.exchange import Greeting, RouteMatch, UpstreamAddress
 from chatelaine.model.key import Grant, KeyState, VirtualKey
-from chatelaine.model.settings import AddressSettings, CaptureSettings, SizeLimits, Timeouts, UpstreamSettings
+from chatelaine.model.settings import (
+    AddressSettings,
+    CaptureSettings,
+    ContainmentSettings,
+    SafetyIdentifier,
+    SizeLimits,
+    Timeouts,
+    UpstreamSettings,
+)
 from chatelaine.model.words import (
     AppName,
     ExchangeId,
@@ -48,6 +59,7 @@ from chatelaine.ports import ReplyListener
 from chatelaine.services.exchange.driver import Exchange
 from chatelaine.services.exchange.room import Live, Room
 from chatelaine.services.exchange.rota import Rota
+from chatelaine.services.exchange.tarpit import Tarpit
 from chatelaine.services.policy import Judge, Tables
 from chatelaine.surfaces.gate.connection import CallerConnection
 from chatelaine.surfaces.gate.hall import Gate
@@ -204,6 +216,8 @@ class Stage:
         sizes: SizeLimits | None = None,
         timeouts: Timeouts | None = None,
         replies: Callable[[bytes], bytes] | None = None,
+        containment: ContainmentSettings | None = None,
+        identifies: SafetyIdentifier = SafetyIdentifier.OFF,
     ) -> None:
         self.clock = ManualClock()
         self.journal = MemoryJournal()
@@ -217,6 +231,10 @@ class Stage:
         self.roster = Roster(PEPPERS)
         self.roster.replace_all([key])
         self.live = Live()
+        self.containment = containment or ContainmentSettings()
+        self.identifies = identifies
+        self.restraints = Restraints(self.containment.unknown_client)
+        self.tarpit = Tarpit(self.containment.tarpit_waiting)
         self.room = self._build_room(sizes or SizeLimits(), timeouts or Timeouts())
         desk = Desk(Reader(redact), TrustedHops(()), TABLES.find)
         self.gate = Gate(
@@ -236,6 +254,8 @@ class Stage:
             roster=self.roster, read=lambda grammar, body: GRAMMARS[grammar].read_request(body),
             read_form=read_form, price=lambda model, _: find(PRICES, ROWS, model),
             worst_case=worst_case, upstreams=lambda *_: (UP,), used=lambda _: None,
+            restraints=self.restraints, lanes=Lanes(self.containment, Paces(1, 1)),
+            identifies=self.identifies,
         )  # fmt: skip
         ids = itertools.count()
         return Room(
@@ -244,6 +264,7 @@ class Stage:
             overhead=self.tally.series(OVERHEAD_DURATION, "total"),
             upstreams=self.upstream, rota=Rota({UP: 1}),
             decider=Judge(tables, self.meter, Hasher(b"k" * 32)), match=match,
+            restraints=self.restraints, tarpit=self.tarpit,
             answer=lambda provider, told, exchange: CATALOG[provider or OPENAI].refuse(told, exchange),
             tap=lambda route, kind: tap_for(kind, route.grammar, websocket=route.websocket), cost=cost,
             draw=lambda: ExchangeId(f"{next(ids):024x}"), live=self.live, sizes=sizes, timeouts=timeouts,

@@ -19,7 +19,9 @@ from chatelaine.model.link import (
     ShowKey,
     WorkerHello,
 )
+from chatelaine.model.playbook import HabitTable, Restraint
 from chatelaine.model.words import (
+    ActionId,
     AppName,
     Instant,
     KeyId,
@@ -90,6 +92,8 @@ class Gate:
 
     keys: dict[KeyId, VirtualKey] = field(default_factory=dict)
     secrets: dict[ProviderKeyName, bytes] = field(default_factory=dict)
+    restraints: dict[ActionId, Restraint] = field(default_factory=dict)
+    habits: dict[KeyId, HabitTable] = field(default_factory=dict)
     order: list[str] = field(default_factory=list)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -104,6 +108,26 @@ class Gate:
     def on_secrets(self, secrets: Mapping[ProviderKeyName, bytes]) -> None:
         self.secrets = dict(secrets)
         self.note("secrets")
+
+    def on_restraints(self, restraints: Sequence[Restraint]) -> None:
+        self.restraints = {one.id: one for one in restraints}
+        self.note("restraints")
+
+    def on_restraint_changes(self, restraints: Sequence[Restraint], lifted: Sequence[ActionId]) -> None:
+        self.restraints.update((one.id, one) for one in restraints)
+        for action in lifted:
+            self.restraints.pop(action, None)
+        self.note("restraint changes")
+
+    def on_habits(self, habits: Sequence[HabitTable]) -> None:
+        self.habits = {table.key: table for table in habits}
+        self.note("habits")
+
+    def on_habit_changes(self, habits: Sequence[HabitTable], forgotten: Sequence[KeyId]) -> None:
+        self.habits.update((table.key, table) for table in habits)
+        for kid in forgotten:
+            self.habits.pop(kid, None)
+        self.note("habit changes")
 
     def note(self, what: str) -> None:
         self.order.append(what)
@@ -121,7 +145,10 @@ async def a_worker(
     path: Path, number: int, tally: Tally | None = None
 ) -> AsyncIterator[tuple[HubLink, Gate]]:
     gate = Gate()
-    reception = Reception(gate.on_keys, gate.on_changes, gate.on_secrets, lambda: gate.note("settings"))
+    reception = Reception(
+        gate.on_keys, gate.on_changes, gate.on_secrets, lambda: gate.note("settings"),
+        gate.on_restraints, gate.on_restraint_changes, gate.on_habits, gate.on_habit_changes,
+    )  # fmt: skip
     counted = tally if tally is not None else Tally({})
     link = HubLink(path, WorkerNumber(number), reception, snapshot=counted.snapshot)
     running = asyncio.create_task(link.run())

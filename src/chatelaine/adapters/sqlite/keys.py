@@ -48,6 +48,10 @@ MIGRATIONS: Migrations = (
         "INSERT INTO slot VALUES (0)",
         f"CREATE INDEX virtual_key_due ON virtual_key ({_ENDS}) WHERE {_OPEN}",
     ),
+    (
+        "ALTER TABLE virtual_key ADD COLUMN canary INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE virtual_key ADD COLUMN unknown_client TEXT",
+    ),
 )
 """Entries are added, never changed; the index above must say what ``_ENDS`` and ``_OPEN`` say."""
 
@@ -234,4 +238,5 @@ def _key_row(key: VirtualKey) -> _Row:
 
 def _key(row: _Row) -> VirtualKey:
     held = dict(zip(_KEY_COLUMNS, row, strict=True))
-    return msgspec.convert(held | {"grant": msgspec.json.decode(str(held["grant"]))}, VirtualKey)
+    grant, canary = msgspec.json.decode(str(held["grant"])), held["canary"] == 1
+    return msgspec.convert(held | {"grant": grant, "canary": canary}, VirtualKey)

@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from chatelaine.app.errand import run_errand
-from chatelaine.app.wire import read_settings
+from chatelaine.app.wire import CLOCK, read_settings
 from chatelaine.app.work.up import export_lines
 from chatelaine.model.link import Command, Reply
 from chatelaine.model.settings import Settings
+from chatelaine.model.words import Instant
 from chatelaine.surfaces.cli.options import Chosen
 
 
@@ -21,6 +22,10 @@ class Keys:
     def lifetime(self) -> timedelta:
         """How long a key lives where nothing else is said."""
         return self.settings.keys.lifetime
+
+    def after(self, span: timedelta) -> Instant:
+        """Return the instant that comes a span after now."""
+        return Instant(CLOCK.now() + span // timedelta(microseconds=1) * 1000)
 
     def carry_out(self, command: Command) -> Reply:
         """Carry a command out, by the hub or on the store."""

@@ -33,8 +33,12 @@ _DROPPED = frozenset(
 )
 _LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
 _UPSTREAM_IDS = frozenset({b"x-request-id", b"apim-request-id", b"request-id", b"x-amzn-requestid"})
-_TIER_MARKS = (b"x-ratelimit-", b"anthropic-ratelimit-")
-"""Headers in which key checkers read a key's tier (threats.md §1.3)."""
+_TIER_MARKS = (
+    *(b"x-ratelimit-", b"anthropic-ratelimit-", b"anthropic-priority-", b"ratelimit-"),
+    *(b"openai-organization", b"openai-project", b"anthropic-organization-id"),
+    *(b"x-ms-ratelimit-", b"x-ms-region", b"azureml-model-"),
+)
+"""Headers in which key checkers read a key's tier, and whose it is (threats.md §1.3)."""
 
 
 def status_line(status: int) -> bytes:
@@ -42,7 +46,7 @@ def status_line(status: int) -> bytes:
     return _LINES.get(status) or f"HTTP/1.1 {status} \r\n".encode()
 
 
-def relay_head(head: ReplyHead, *, exchange: ExchangeId, secret: bytes, framing: bytes) -> bytes:
+def relay_head(head: ReplyHead, *, exchange: ExchangeId, secret: bytes, framing: bytes, known: bool) -> bytes:
     """Return an upstream's head as the caller gets it.
 
     Args:
@@ -50,12 +54,13 @@ def relay_head(head: ReplyHead, *, exchange: ExchangeId, secret: bytes, framing:
         exchange: told as the request id.
         secret: the provider key; a header that carries it is dropped.
         framing: the lines that frame the body and close the connection, each with CRLF.
+        known: whether the client is of the key's habit; an error tells no other where the limits stand.
     """
-    error = head.status >= FIRST_ERROR
+    secretive = head.status >= FIRST_ERROR and not known
     pieces = [status_line(head.status)]
     for name, value in head.pairs:
         lowered = name.lower()
-        if lowered in _DROPPED or (error and lowered.startswith(_TIER_MARKS)):
+        if lowered in _DROPPED or (secretive and lowered.startswith(_TIER_MARKS)):
             continue
         if secret and value.find(secret) >= 0:
             continue

@@ -6,6 +6,7 @@ before it. Numbers are big-endian (Amazon Transcribe developer guide, "Event str
 
 from base64 import b64decode
 from binascii import Error as Base64Error
+from collections.abc import Mapping
 from struct import Struct
 from typing import Final, NamedTuple
 from zlib import crc32
@@ -86,6 +87,20 @@ class MessageDecoder:
             raise WireError("a message is corrupt", clause=_CLAUSE)
         end = _PRELUDE.size + int.from_bytes(message[4:8], "big")
         return Message(read_headers(message[_PRELUDE.size : end]), message[end:-_TRAILER])
+
+
+def write_message(headers: Mapping[str, str], payload: bytes) -> bytes:
+    """Return a message whose headers are all strings."""
+    lines = [
+        b"%c%b%c%b%b" % (len(name), name.encode(), _STRING, len(value).to_bytes(2, "big"), value.encode())
+        for name, value in headers.items()
+    ]
+    told = b"".join(lines)
+    sizes = (_PRELUDE.size + len(told) + len(payload) + _TRAILER).to_bytes(4, "big") + len(told).to_bytes(
+        4, "big"
+    )
+    message = sizes + crc32(sizes).to_bytes(4, "big") + told + payload
+    return message + crc32(message).to_bytes(4, "big")
 
 
 def read_headers(raw: bytes) -> dict[str, str]:

@@ -5,9 +5,11 @@ from abc import ABC, abstractmethod
 
 from chatelaine.core.exchange.head import Head, write_head
 from chatelaine.core.exchange.refusal import refusal
-from chatelaine.core.exchange.reply import find_header, write_answer
+from chatelaine.core.exchange.reply import FIRST_ERROR, find_header, write_answer
 from chatelaine.core.exchange.table import Input, State
 from chatelaine.core.metric import REQUESTS, UPSTREAM_ERRORS, UPSTREAM_RETRIES
+from chatelaine.core.policy.lane import passed_as
+from chatelaine.core.stream.decoy import Bait, write_decoy
 from chatelaine.model.capture import Part
 from chatelaine.model.error import JournalUnavailable, UpstreamError
 from chatelaine.model.event import ExchangeEnded, ExchangeOpened, ExchangeRefused
@@ -21,7 +23,8 @@ from chatelaine.model.exchange import (
     Target,
 )
 from chatelaine.model.limit import Charge
-from chatelaine.model.policy import Decision, Terms
+from chatelaine.model.policy import Decision, Disposition, Terms
+from chatelaine.model.provider import RefusedReply
 from chatelaine.model.words import NEVER, SECOND, UpstreamName
 from chatelaine.ports import CallerLine, Recording, UpstreamLine
 from chatelaine.services.exchange.intake import Intake
@@ -46,6 +49,7 @@ class Course(ABC):
         "first_byte_us",
         "head",
         "heard",
+        "held_until",
         "id",
         "intake",
         "line",
@@ -88,6 +92,8 @@ class Course(ABC):
         self.first_byte_us = -1
         self.reckoned = UNUSED
         self.recording: Recording | None = None
+        self.held_until = 0
+        """Until when it waits in the tarpit, as ``Clock.elapsed``; 0 where it does not."""
         self.asked_since = 0
         self.asked_at = NEVER
         """When the decision was asked for: the instant of the reservation."""
@@ -171,6 +177,9 @@ class Course(ABC):
             terms.reserved,
             terms.slot,
             room.policy,
+            passed_as(decision.hold),
+            decision.lane,
+            decision.restraint,
         )
         try:
             room.journal.append(opened)
@@ -249,7 +258,14 @@ class Course(ABC):
         """Prepare the reply's way to the caller."""
         self.relay = relay = self._new_relay()
         if self.heard is not None:
-            relay.start(self.heard, self.head, self.id)
+            relay.start(self.heard, self.head, self.id, known=self._known(self.heard))
+
+    def _known(self, reply: ReplyHead) -> bool:
+        """Tell whether the client is of its key's habit, where that makes a difference: at an error."""
+        key = self.decision.caller.key if self.decision is not None else None
+        if reply.status < FIRST_ERROR or key is None:
+            return False
+        return self.room.restraints.known(key, self.client)
 
     def switch(self) -> None:
         """Tell the caller that both sides now speak WebSocket."""
@@ -280,16 +296,23 @@ class Course(ABC):
     def answer(self) -> None:
         """Tell the caller, in its dialect, that the exchange goes no further."""
         told = self.refusal or refusal(RefusalReason.INTERNAL)
-        provider = self.route.provider if self.route is not None else None
         self.line.write(
             write_answer(
                 told.status,
-                self.room.answer(provider, told, self.id),
+                self._in_dialect(told),
                 exchange=self.id,
                 retry_after=told.retry_after,
                 close=not (self.whole and self.head.keep_alive),
             )
         )
+
+    def _in_dialect(self, told: Refusal) -> RefusedReply:
+        route, decision = self.route, self.decision
+        if told.reason is RefusalReason.DECOY and route is not None and decision is not None:
+            asked, at = decision.asked, self.room.clock.now()
+            bait = Bait(asked.model, asked.stream, told.message, self.id, at, asked.input_estimate)
+            return write_decoy(route, bait)
+        return self.room.answer(route.provider if route is not None else None, told, self.id)
 
     def abort(self) -> None:
         """Drop the caller's connection: what it has must not look whole."""
@@ -350,6 +373,9 @@ class Course(ABC):
         room, decision = self.room, self.decision
         if decision is None:
             decision = room.decider.refuse(self.question(), told, self.detail)
+        if self.held_until:
+            self.held_until = 0
+            room.tarpit.leave()
         append(
             room,
             ExchangeRefused(
@@ -362,6 +388,9 @@ class Course(ABC):
                 told.status,
                 told.reason,
                 decision.detail or self.detail,
+                Disposition.ISOLATED if told.reason is RefusalReason.DECOY else Disposition.BLOCKED,
+                decision.lane,
+                decision.restraint,
             ),
         )
         asked = decision.asked

@@ -39,6 +39,7 @@ _ENDS: Final = {given: (end, refusal(told)) for given, (end, told) in _TOLD.item
 
 _CUTS: Final = {
     EndReason.KEY_CUT: RefusalReason.KEY_SUSPENDED,
+    EndReason.RESTRAINED: RefusalReason.RESTRAINED,
     EndReason.BUDGET_CUT: RefusalReason.BUDGET_DAY,
     EndReason.DRAINED: RefusalReason.DRAINING,
 }
@@ -73,6 +74,28 @@ class Exchange(Course):
         early = head.chunked or (head.length or 0) > _EARLY_CHALLENGE or route.upload or head.expects_continue
         if early and self._challenged() and head.expects_continue:
             self.line.write(CONTINUE)
+        if room.restraints.delaying and not self.over:
+            self._hold_up()
+
+    def _hold_up(self) -> None:
+        """Let an exchange wait whose client is in the tarpit; nothing more of it is read meanwhile."""
+        late = self.room.decider.late(self.question())
+        if not late:
+            return
+        if not self.room.tarpit.enter():
+            self.refuse(RefusalReason.RESTRAINED, "the tarpit is full")
+            return
+        self.held_until = self.arrived + late
+        self.line.pause_reading()
+
+    def _let_go(self, now: int) -> None:
+        """Go on with an exchange that has waited long enough."""
+        self.held_until = 0
+        self.room.tarpit.leave()
+        self.waiting_since = now
+        self.line.resume_reading()
+        if self.intake is not None and self.intake.decidable:
+            self._decide()
 
     def _fault_of(self, route: RouteMatch | None) -> RefusalReason | None:
         head, sizes = self.head, self.room.sizes
@@ -111,7 +134,7 @@ class Exchange(Course):
             self.malformed(fault.message, reason=broken_clause(fault.clause))
             return
         if self.state is _RECEIVING:
-            if intake.decidable:
+            if intake.decidable and not self.held_until:
                 self._decide()
         else:
             self._pass_upload(intake)
@@ -122,6 +145,8 @@ class Exchange(Course):
         if intake is None or self.over:
             return
         intake.complete = True
+        if self.held_until:
+            return
         if self.state is _RECEIVING:
             self._decide()
         else:
@@ -181,6 +206,10 @@ class Exchange(Course):
 
     def tick(self, now: int, *, caller_full: bool) -> None:
         """Look at the clock: end what has waited too long. ``now`` as ``Clock.elapsed``."""
+        if self.held_until:
+            if now >= self.held_until:
+                self._let_go(now)
+            return
         if self._drips(now):
             self._leave_waiting()
             return
@@ -215,7 +244,10 @@ class Exchange(Course):
             self.refuse(RefusalReason.JOURNAL_UNAVAILABLE)
             return
         self.decision = decision = room.decider.decide(self.question())
-        if decision.terms is not None:
+        terms = decision.terms
+        if terms is not None:
+            if terms.body is not None and self.intake is not None:
+                self.intake.rewrite(terms.body)
             self.step(Input.ACCEPT)
         else:
             self.refusal = decision.refusal

@@ -75,6 +75,7 @@ class Intake:
         "_front",
         "_held",
         "_limit",
+        "_outgoing",
         "_read",
         "_span",
         "bytes",
@@ -103,6 +104,8 @@ class Intake:
         self._held = 0
         self._span: tuple[int, int] | None = None
         """When the span that is watched began, and what had come by then."""
+        self._outgoing = -1
+        """Bytes of the body that goes upstream in place of the caller's; -1 where that goes as it is."""
         self.bytes = 0
         self.complete = False
         """Whether the request has come whole."""
@@ -166,6 +169,10 @@ class Intake:
         chunks = self._chunks
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
+    def rewrite(self, body: bytes) -> None:
+        """Let another body go upstream in place of the one that was held whole."""
+        self._chunks, self._held, self._outgoing = [body], len(body), len(body)
+
     def framing(self, head: Head) -> bytes:
         """Return the header lines that say what the body is and frame it, or ask for the switch."""
         if head.upgrade:
@@ -177,7 +184,8 @@ class Intake:
         # A held body is sent with its length, however it came. What was read as JSON must be read as JSON:
         # a form, or another charset, could say something else in the same bytes.
         if self._read and self.bytes:
-            return b"content-type: application/json\r\ncontent-length: %d\r\n" % self.bytes
+            length = self.bytes if self._outgoing < 0 else self._outgoing
+            return b"content-type: application/json\r\ncontent-length: %d\r\n" % length
         return _kind(head) + (
             b"content-length: %d\r\n" % self.bytes if self.bytes or head.length == 0 else b""
         )

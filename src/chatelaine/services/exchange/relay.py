@@ -55,14 +55,23 @@ class Relay:
         self.told: ReplyHead | None = None
         self.reply_bytes = 0
 
-    def start(self, reply: ReplyHead, asked: Head, exchange: ExchangeId) -> None:
-        """Prepare the head; it travels with the first bytes of the body."""
+    def start(self, reply: ReplyHead, asked: Head, exchange: ExchangeId, *, known: bool) -> None:
+        """Prepare the head; it travels with the first bytes of the body.
+
+        Args:
+            reply: the upstream's.
+            asked: the request's.
+            exchange: told as the request id.
+            known: whether the client is of the key's habit: an error tells it where its limits stand.
+        """
         self.told = reply
         self._silent = bodiless(reply.status, asked.method)
         framing = self._frame(reply, asked)
         if not self.keep:
             framing += b"connection: close\r\n"
-        self._pending = relay_head(reply, exchange=exchange, secret=self._secret, framing=framing)
+        self._pending = relay_head(
+            reply, exchange=exchange, secret=self._secret, framing=framing, known=known
+        )
 
     def _frame(self, reply: ReplyHead, asked: Head) -> bytes:
         self.keep = asked.keep_alive
@@ -83,7 +92,9 @@ class Relay:
         self.told = reply
         self.keep = False
         framing = b"connection: upgrade\r\nupgrade: websocket\r\n"
-        self._line.write(relay_head(reply, exchange=exchange, secret=self._secret, framing=framing))
+        self._line.write(
+            relay_head(reply, exchange=exchange, secret=self._secret, framing=framing, known=False)
+        )
 
     def pass_on(self, data: bytes, *, ended: bool) -> None:
         """Send what came to the caller, in one write.

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from chatelaine.core.exchange.head import Head
+from chatelaine.core.policy.restraint import Restraints
 from chatelaine.model.exchange import (
     Client,
     EndReason,
@@ -20,6 +21,7 @@ from chatelaine.model.settings import SizeLimits, Timeouts
 from chatelaine.model.words import ExchangeId, Instant, KeyId, NanoUsd, ProviderId, WorkerNumber
 from chatelaine.ports import Capture, Clock, Journal, Meter, Series, Telemetry, Upstreams
 from chatelaine.services.exchange.rota import Rota
+from chatelaine.services.exchange.tarpit import Tarpit
 
 
 class Question(NamedTuple):
@@ -66,6 +68,10 @@ class Decider(Protocol):
         """Judge the whole question, and take the reservation where it may go on."""
         ...
 
+    def late(self, question: Question) -> int:
+        """Return the nanoseconds by which the exchange is to be late; 0 where nothing delays it."""
+        ...
+
     def refuse(self, question: Question, refusal: Refusal, detail: str) -> Decision:
         """Return the decision that a refusal made elsewhere amounts to, with all that can be seen."""
         ...
@@ -98,6 +104,8 @@ class Room:
     upstreams: Upstreams
     rota: Rota
     decider: Decider
+    restraints: Restraints
+    tarpit: Tarpit
     match: Callable[[Head], RouteMatch | None]
     answer: Callable[[ProviderId | None, Refusal, ExchangeId], RefusedReply]
     tap: Callable[[RouteMatch, str], Tap]
@@ -115,6 +123,11 @@ class Room:
 
 class Cuttable(Protocol):
     """An exchange under way, as far as others may touch it."""
+
+    @property
+    def client(self) -> Client:
+        """The client context it came from."""
+        ...
 
     def cut_off(self, why: EndReason = EndReason.KEY_CUT) -> None:
         """Break the exchange off: its key may not be used any more, or the gate is closing."""
@@ -149,6 +162,13 @@ class Live:
         for exchange in held:
             exchange.cut_off(why)
         return len(held)
+
+    def cut_held(self, key: KeyId, held: Callable[[Client], bool]) -> int:
+        """Break off those exchanges of a key whose client is now held back; return how many there were."""
+        found = tuple(one for one in self._by_key.get(key, ()) if held(one.client))
+        for exchange in found:
+            exchange.cut_off(EndReason.RESTRAINED)
+        return len(found)
 
     def cut_all(self, why: EndReason) -> int:
         """Break off every exchange: the gate will not wait any longer."""

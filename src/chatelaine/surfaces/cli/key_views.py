@@ -17,12 +17,12 @@ _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 def reply_json(reply: Reply) -> Json:
     """Return a reply as the command line's JSON."""
     if isinstance(reply, KeyIssuedTold):
-        return {**key_json(reply.key), "token": reply.token, "reach": _reach_json(reply.reach)}
+        return {**key_json(reply.key), "token": reply.token, "reach": reach_json(reply.reach)}
     if isinstance(reply, KeysTold):
-        return {"keys": [key_json(key) for key in reply.keys], "reach": _reach_json(reply.reach)}
+        return {"keys": [key_json(key) for key in reply.keys], "reach": reach_json(reply.reach)}
     if isinstance(reply, ProviderKeysTold):
         held: list[Json] = [_provider_key_json(key) for key in reply.provider_keys]
-        return {"provider_keys": held, "reach": _reach_json(reply.reach)}
+        return {"provider_keys": held, "reach": reach_json(reply.reach)}
     return {}
 
 
@@ -42,6 +42,8 @@ def key_json(key: VirtualKey) -> dict[str, Json]:
         "reason": key.reason,
         "successor": key.successor,
         "pepper": key.pepper,
+        "canary": key.canary,
+        "unknown_client": key.unknown_client.value if key.unknown_client is not None else None,
         "grant": _grant_json(key.grant),
     }
 
@@ -83,7 +85,8 @@ def _provider_key_json(key: ProviderKeySummary) -> dict[str, Json]:
     }
 
 
-def _reach_json(reach: Reach | None) -> Json:
+def reach_json(reach: Reach | None) -> Json:
+    """Return how far a change has come, as JSON."""
     if reach is None:
         return None
     told: dict[str, Json] = {**asdict(reach), "missing": list(reach.missing)}
@@ -133,9 +136,13 @@ def keys_text(keys: Sequence[VirtualKey]) -> str:
     if not keys:
         return "no keys yet: chatelaine keys issue --help\n"
     rows = (
-        (key.id, key.state.value, key.owner, key.app, key.env, iso(key.expires_at) or "never") for key in keys
+        (key.id, _state(key), key.owner, key.app, key.env, iso(key.expires_at) or "never") for key in keys
     )
     return table(("id", "state", "owner", "app", "env", "expires"), rows)
+
+
+def _state(key: VirtualKey) -> str:
+    return f"{key.state.value}, canary" if key.canary else key.state.value
 
 
 def provider_keys_text(told: ProviderKeysTold) -> str:

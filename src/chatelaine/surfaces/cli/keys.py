@@ -22,12 +22,14 @@ from chatelaine.model.link import (
     ProviderKeysTold,
     RemoveProviderKey,
     Reply,
+    RestraintsTold,
     RotateKey,
     ShowKey,
     StoreProviderKey,
 )
+from chatelaine.model.playbook import UnknownClient
 from chatelaine.model.words import AppName, KeyId, OwnerId, ProviderKeyName, UpstreamName
-from chatelaine.surfaces.cli import key_views
+from chatelaine.surfaces.cli import key_views, restraints
 from chatelaine.surfaces.cli.options import add_by, add_json, named_by, show
 from chatelaine.surfaces.cli.values import duration, hours, lifetime, money, positive
 
@@ -41,7 +43,7 @@ _CHANGES = {
 }
 
 
-class KeyWork(Protocol):
+class KeyWork(restraints.RestraintWork, Protocol):
     """What the command asks of the application."""
 
     @property
@@ -73,6 +75,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     rotating.add_argument(
         "--overlap", type=duration, metavar="DURATION", help="how long the old token works on"
     )
+    restraints.configure(verbs)
     _configure_provider(verbs.add_parser("provider", help="keep the providers' own keys, sealed"))
 
 
@@ -87,6 +90,16 @@ def _configure_issue(parser: argparse.ArgumentParser) -> None:
         default=_UNSET,
         metavar="DURATION",
         help="90d, or none (default: settings)",
+    )
+    parser.add_argument(
+        "--canary", action="store_true", help="bait: whoever uses it is answered by the decoy lane"
+    )
+    parser.add_argument(
+        "--unknown-client",
+        type=UnknownClient,
+        choices=list(UnknownClient),
+        metavar="ANSWER",
+        help="at clients its settled habit never had: observe, quarantine, refuse (default: settings)",
     )
     grant = parser.add_argument_group("grant", "what is not given is not limited; lists by repeating")
     grant.add_argument("--upstream", action="append", default=[], help="an upstream's name")
@@ -143,7 +156,9 @@ def run(arguments: argparse.Namespace, work: KeyWork) -> int:
     """Carry the command out."""
     reply = work.carry_out(_command(arguments, work))
     if arguments.json:
-        show(json.dumps(key_views.reply_json(reply), indent=2, ensure_ascii=False) + "\n")
+        show(json.dumps(_json(reply), indent=2, ensure_ascii=False) + "\n")
+    elif isinstance(reply, RestraintsTold):
+        show(restraints.told_text(reply))
     elif isinstance(reply, KeyIssuedTold):
         show(key_views.issued_text(reply) + work.exports(reply.token))
     elif isinstance(reply, KeysTold):
@@ -152,6 +167,10 @@ def run(arguments: argparse.Namespace, work: KeyWork) -> int:
     elif isinstance(reply, ProviderKeysTold):
         show(key_views.provider_keys_text(reply))
     return 0
+
+
+def _json(reply: Reply) -> key_views.Json:
+    return restraints.told_json(reply) if isinstance(reply, RestraintsTold) else key_views.reply_json(reply)
 
 
 def _command(arguments: argparse.Namespace, work: KeyWork) -> Command:
@@ -171,6 +190,7 @@ def _command(arguments: argparse.Namespace, work: KeyWork) -> Command:
             overlap=arguments.overlap,
         ),
         "provider": lambda: _provider_command(arguments),
+        **restraints.makers(arguments, work),
     }
     return makers[arguments.verb]()
 
@@ -192,6 +212,8 @@ def _request(arguments: argparse.Namespace, work: KeyWork) -> KeyRequest:
         contact=arguments.contact,
         env=arguments.env,
         lifetime=work.lifetime if arguments.lifetime is _UNSET else arguments.lifetime,
+        canary=arguments.canary,
+        unknown_client=arguments.unknown_client,
         grant=Grant(
             upstreams=tuple(UpstreamName(name) for name in arguments.upstream),
             models=tuple(arguments.model),

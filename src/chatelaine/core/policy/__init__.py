@@ -1,0 +1,1 @@
+"""The policy room: what holds an exchange back, and how far."""
