@@ -229,6 +229,6 @@ def test_a_thief_that_changes_its_address_each_time_makes_no_memory_grow() -> No
     table = holding(a_restraint(prefixes=("203.0.113.0/24",)))
     for number in range(3000):
         lane_of(table, client(f"198.51.{number // 250}.{number % 250}"))
-    watch = table._watches[KEY]
+    watch = table.watches[KEY]
     assert len(watch._seen) <= 1024
     assert lane_of(table, client()) is Lane.REFUSE
