@@ -36,7 +36,7 @@ _IDENTIFIERS: Final[dict[tuple[str, Operation], str]] = {
 """Where each dialect is told of the end user (OpenAI, Azure OpenAI and Anthropic API references, 2026-11)."""
 
 
-_NUMBER: Final = msgspec.json.Decoder(int | float)
+_NUMBER: Final = msgspec.json.Decoder(float)
 
 
 class Amendment(NamedTuple):
@@ -121,7 +121,7 @@ def _lower(raw: bytes, names: tuple[str, ...], most: int, *, missing: str) -> by
 def _within(value: bytes, most: int) -> bool:
     """Tell whether a cap caps at no more; one that caps nothing (zero, null, a text) does not."""
     try:
-        number: float = _NUMBER.decode(value)
+        number = _NUMBER.decode(value)
     except msgspec.MsgspecError:
         return False
     return 0 < number <= most
