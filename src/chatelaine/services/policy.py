@@ -222,10 +222,15 @@ class Judge:
         if wait:
             told = refusal(RefusalReason.REQUEST_RATE, retry_after=wait)
             return Decision(key.caller, asked, None, told, f"the rate of the lane {lane}", hold)
-        fault = lanes.fault(route, asked, shape) if lane is Lane.QUARANTINE else None
-        if fault is None:
+        if lane is not Lane.QUARANTINE:
             return None
-        return Decision(key.caller, asked, None, refusal(fault), f"not in the lane {lane}", hold)
+        try:
+            beyond = lanes.fault(route, asked, shape, question.body)
+        except BodyUnreadable as fault:
+            return self._malformed(question, key, fault, hold)
+        if beyond is None:
+            return None
+        return Decision(key.caller, asked, None, refusal(beyond), f"not in the lane {lane}", hold)
 
     def _admit_amended(
         self, question: Asking, key: RosterEntry, asked: Asked, shape: Shape, hold: Hold | None

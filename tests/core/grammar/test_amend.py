@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from chatelaine.core.grammar.amend import Amendment, amend, takes_identifier
+from chatelaine.core.grammar.amend import Amendment, amend, draws_on_more, takes_identifier
 from chatelaine.model.error import BodyUnreadable
 from chatelaine.model.exchange import Operation, RouteMatch
 from chatelaine.model.words import ProviderId
@@ -160,3 +160,21 @@ def test_all_at_once_is_still_the_json_it_was() -> None:
 def test_a_body_that_says_something_twice_is_not_amended() -> None:
     with pytest.raises(BodyUnreadable, match="twice"):
         amend(OPENAI, b'{"max_completion_tokens":1,"a":1,"max_completion_tokens":9999}', Amendment(cap=5))
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (b'{"previous_response_id":"resp_1"}', True),
+        (b'{"conversation":{"id":"conv_1"}}', True),
+        (b'{"prompt":{"id":"pmpt_1"}}', True),
+        (b'{"web_search_options":{"a":1}}', True),
+        (b'{"background":true}', True),
+        (b'{"cachedContent":"cachedContents/1"}', True),
+        (b'{"previous_response_id":null,"background":false,"container":""}', False),
+        (b'{"prompt":"text","messages":[{"conversation":1}]}', False),
+        (b"{}", False),
+    ],
+)
+def test_a_request_that_draws_on_more_than_it_says_is_told(body: bytes, told: bool) -> None:
+    assert draws_on_more(body) is told

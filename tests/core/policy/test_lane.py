@@ -16,6 +16,7 @@ from chatelaine.model.words import SECOND, ActionId, Instant, KeyId, ProviderId
 KEY, NOW = KeyId("AAAAAAAAA"), Instant(6_000 * SECOND)
 ROUTE = RouteMatch(ProviderId("openai"), "/v1/chat/completions", Operation.CHAT, "openai")
 SHAPE = Shape(model="gpt-4o")
+BODY = b'{"model":"gpt-4o"}'
 ASKED = Asked(operation=Operation.CHAT, model="gpt-4o", modalities=(Modality.TEXT,))
 
 
@@ -25,7 +26,7 @@ def lanes(**quarantine: object) -> Lanes:
 
 
 def test_plain_text_of_any_granted_model_is_served_where_no_models_are_listed() -> None:
-    assert lanes().fault(ROUTE, ASKED, SHAPE) is None
+    assert lanes().fault(ROUTE, ASKED, SHAPE, BODY) is None
 
 
 @pytest.mark.parametrize(
@@ -39,15 +40,15 @@ def test_plain_text_of_any_granted_model_is_served_where_no_models_are_listed() 
 )
 def test_listed_models_alone_are_served(model: str, told: RefusalReason | None) -> None:
     listed = lanes(models=("gpt-4o-mini", "small-*"))
-    assert listed.fault(ROUTE, replace(ASKED, model=model), SHAPE) is told
+    assert listed.fault(ROUTE, replace(ASKED, model=model), SHAPE, BODY) is told
 
 
 def test_a_mapped_model_is_served_by_another_where_the_body_names_it() -> None:
     mapped = lanes(models=("none",), mapped=(MappedModel(asked="gpt-4*", served="gpt-4o-mini"),))
-    assert mapped.fault(ROUTE, ASKED, SHAPE) is None
+    assert mapped.fault(ROUTE, ASKED, SHAPE, BODY) is None
     assert mapped.amendment(ROUTE, ASKED, "").model == "gpt-4o-mini"
     in_path = replace(ROUTE, model="gpt-4o")
-    assert mapped.fault(in_path, ASKED, SHAPE) is RefusalReason.MODEL_NOT_GRANTED
+    assert mapped.fault(in_path, ASKED, SHAPE, BODY) is RefusalReason.MODEL_NOT_GRANTED
     assert mapped.amendment(in_path, ASKED, "").model == ""
 
 
@@ -66,12 +67,18 @@ def test_a_mapped_model_is_served_by_another_where_the_body_names_it() -> None:
     ],
 )
 def test_what_is_more_than_plain_text_is_refused(asked: Asked, shape: Shape, told: RefusalReason) -> None:
-    assert lanes().fault(ROUTE, asked, shape) is told
+    assert lanes().fault(ROUTE, asked, shape, BODY) is told
+
+
+def test_what_is_stored_for_the_owner_is_not_drawn_on() -> None:
+    drawing = b'{"model":"gpt-4o","previous_response_id":"resp_1"}'
+    assert lanes().fault(ROUTE, ASKED, SHAPE, drawing) is RefusalReason.TOOLS_NOT_GRANTED
+    assert lanes().fault(ROUTE, ASKED, SHAPE, b"") is None
 
 
 def test_uploads_and_tunnels_are_refused_whatever_they_say() -> None:
     for route in (replace(ROUTE, upload=True), replace(ROUTE, websocket=True)):
-        assert lanes().fault(route, ASKED, SHAPE) is RefusalReason.OPERATION_NOT_GRANTED
+        assert lanes().fault(route, ASKED, SHAPE, BODY) is RefusalReason.OPERATION_NOT_GRANTED
 
 
 @pytest.mark.parametrize(("asked", "capped"), [(None, 512), (20, 20), (512, 512), (9_000, 512)])

@@ -149,6 +149,7 @@ def test_a_model_is_mapped_and_a_preamble_stands_before_the_callers_words() -> N
             body(messages=[{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}]),
             RefusalReason.MODALITY_NOT_GRANTED,
         ),
+        (body(web_search_options={"search_context_size": "low"}), RefusalReason.TOOLS_NOT_GRANTED),
     ],
 )
 def test_what_asks_for_more_is_refused_as_not_granted(asked: bytes, reason: RefusalReason) -> None:

@@ -39,6 +39,16 @@ _IDENTIFIERS: Final[dict[tuple[str, Operation], str]] = {
 _NUMBER: Final = msgspec.json.Decoder(float)
 
 
+_STORED: Final = frozenset(
+    {
+        *("previous_response_id", "conversation", "background", "web_search_options"),
+        *("mcp_servers", "container", "cachedContent", "cached_content", "additionalModelRequestFields"),
+    }
+)
+"""Members by which a request draws on what is stored for the key's owner, or on tools by another name."""
+_NOTHING: Final = frozenset({b"null", b"false", b"[]", b"{}", b'""'})
+
+
 class Amendment(NamedTuple):
     """What is to be changed; what is empty stays as it is."""
 
@@ -53,6 +63,22 @@ class Amendment(NamedTuple):
 def takes_identifier(route: RouteMatch) -> bool:
     """Tell whether a route's dialect has a field that tells of the end user."""
     return (route.provider, route.operation) in _IDENTIFIERS and not route.upload
+
+
+def draws_on_more(body: bytes) -> bool:
+    """Tell whether a request draws on more than what it says itself: stored talks, prompts, other tools.
+
+    Raises:
+        BodyUnreadable: a name stands twice in it.
+    """
+    for name, start, end in find_members(body):
+        value = body[start:end]
+        if name in _STORED and value not in _NOTHING:
+            return True
+        # A stored prompt of the Responses API brings its own model and tools; a text is no such thing.
+        if name == "prompt" and value.startswith(b"{"):
+            return True
+    return False
 
 
 def amend(route: RouteMatch, body: bytes, wanted: Amendment) -> bytes:
