@@ -212,12 +212,8 @@ class Judge:
     ) -> Decision | None:
         """Return the decision by which a lane answers, or None where it lets the exchange go on."""
         lanes, route, lane = self._tables.lanes, question.route, hold.lane
-        if route is None or (lane is Lane.DECOY and not can_decoy(route)):
-            told = refusal(RefusalReason.RESTRAINED)
-            return Decision(key.caller, asked, None, told, "no decoy fits", hold)
-        if lane is Lane.DECOY:
-            told = Refusal(RefusalReason.DECOY, _FINE, "", lanes.decoy_text)
-            return Decision(key.caller, asked, None, told, "", hold)
+        if route is None or lane is Lane.DECOY:
+            return self._decoy(route, key, asked, hold)
         wait = lanes.wait(hold, key.key.id, question.now)
         if wait:
             told = refusal(RefusalReason.REQUEST_RATE, retry_after=wait)
@@ -231,6 +227,13 @@ class Judge:
         if beyond is None:
             return None
         return Decision(key.caller, asked, None, refusal(beyond), f"not in the lane {lane}", hold)
+
+    def _decoy(self, route: RouteMatch | None, key: RosterEntry, asked: Asked, hold: Hold) -> Decision:
+        if route is None or not can_decoy(route):
+            told = refusal(RefusalReason.RESTRAINED)
+            return Decision(key.caller, asked, None, told, "no decoy fits", hold)
+        told = Refusal(RefusalReason.DECOY, _FINE, "", self._tables.lanes.decoy_text)
+        return Decision(key.caller, asked, None, told, "", hold)
 
     def _admit_amended(
         self, question: Asking, key: RosterEntry, asked: Asked, shape: Shape, hold: Hold | None
