@@ -135,7 +135,7 @@ async def measure(folder: Path, seconds: float, count: int) -> float:
     places = Places(settings.storage.directory)
     places.prepare()
     held = peppers(settings, places)
-    works = GateWorks(ONE, places, providers(), Roster(held))
+    works = GateWorks(ONE, 1, places, providers(), Roster(held))
     journal = SegmentJournal(places.journal, ONE, settings.journal, CLOCK)
     gate = works.open(settings, journal, SharedMeter(places.meter, ONE, 1), lambda _: None)
     token = bench_key(works, held)

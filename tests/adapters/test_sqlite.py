@@ -113,6 +113,17 @@ def test_a_file_of_a_newer_release_is_refused(tmp_path: Path) -> None:
         open_key_store(path)
 
 
+def test_a_file_of_an_older_release_is_taken_over_with_its_keys(tmp_path: Path) -> None:
+    path = tmp_path / "keys.db"
+    filled(path, count=2)
+    alter(path, "ALTER TABLE virtual_key DROP COLUMN canary")
+    alter(path, "ALTER TABLE virtual_key DROP COLUMN unknown_client")
+    alter(path, "PRAGMA user_version = 1")
+    with opened(path) as store:
+        assert [key.id for key in asyncio.run(store.keys())] == ["K00000000", "K00000001"]
+        assert not any(key.canary or key.unknown_client for key in asyncio.run(store.keys()))
+
+
 def test_damage_in_the_middle_is_found_on_opening_or_reading(tmp_path: Path) -> None:
     path = tmp_path / "keys.db"
     filled(path, count=200)

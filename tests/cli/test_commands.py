@@ -95,7 +95,7 @@ def test_what_is_shown_of_keys_never_has_a_digest(shell: Shell) -> None:
     shell.issue()
     assert set(shell.read("keys", "list")["keys"][0]) == {
         "id", "env", "owner", "app", "contact", "state", "issued_at", "expires_at", "retires_at",
-        "changed_at", "reason", "successor", "pepper", "grant",
+        "changed_at", "reason", "successor", "pepper", "canary", "unknown_client", "grant",
     }  # fmt: skip
 
 
@@ -113,15 +113,15 @@ def test_the_lifetime_comes_from_the_settings_or_from_the_option(shell: Shell) -
 
 
 def test_a_provider_key_is_read_from_a_file_and_never_shown(shell: Shell, here: Path) -> None:
-    (here / "value").write_text("  sk-canary-4711 \n", encoding="utf-8")
+    (here / "value").write_text("  sk-planted-4711 \n", encoding="utf-8")
     stored = shell.read("keys", "provider", "put", "openai", "--file", "value")
     assert stored["provider_keys"][0]["version"] == 1
     assert (
         shell.read("keys", "provider", "put", "openai", "--file", "value")["provider_keys"][0]["version"] == 2
     )
-    assert "canary" not in shell.do("keys", "provider", "list") + shell.do("events", "show")
+    assert "planted" not in shell.do("keys", "provider", "list") + shell.do("events", "show")
     data = [path.read_bytes() for path in (here / "chatelaine-data").rglob("*") if path.is_file()]
-    assert not [held for held in data if b"canary" in held]
+    assert not [held for held in data if b"planted" in held]
     assert shell.read("keys", "provider", "remove", "openai")["provider_keys"] == []
 
 
@@ -160,7 +160,7 @@ def test_settings_in_force_are_shown_and_secrets_only_by_their_source(shell: She
     assert told["keys"]["kek"] == "command:vault …"
     assert told["upstreams"][0]["credential"] == "env:A_KEY"
     assert told["gate"]["timeouts"]["drain"] == "60s"
-    assert "canary" not in shell.do("config", "show")
+    assert "planted" not in shell.do("config", "show")
 
 
 def test_the_schema_names_every_setting(shell: Shell) -> None:

@@ -12,6 +12,7 @@ from chatelaine.adapters.sqlite import open_key_store
 from chatelaine.model.error import StoreConflict
 from chatelaine.model.exchange import Modality, Operation
 from chatelaine.model.key import Grant, HourSpan, KeyState, ProviderKey, VirtualKey
+from chatelaine.model.playbook import UnknownClient
 from chatelaine.model.words import (
     AppName,
     Instant,
@@ -100,6 +101,8 @@ def test_every_field_of_a_key_comes_back(store: KeyStore) -> None:
         retires_at=Instant(7),
         successor=KeyId("BBBBBBBBB"),
         changed_at=Instant(9),
+        canary=True,
+        unknown_client=UnknownClient.QUARANTINE,
         reason="line\nbreak and \x00 and 😀",
     )
 

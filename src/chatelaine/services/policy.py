@@ -6,7 +6,7 @@ learnt from a request: the hub hands over new tables.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from chatelaine.core.context import context_id, prefix_of
 from chatelaine.core.exchange.asking import Hasher
@@ -17,7 +17,7 @@ from chatelaine.core.key.grant import check_address, check_hours, check_request,
 from chatelaine.core.key.identify import identify
 from chatelaine.core.key.roster import Roster, RosterEntry
 from chatelaine.core.policy.lane import Lanes
-from chatelaine.core.policy.restraint import Restraints
+from chatelaine.core.policy.restraint import Restraints, Watch
 from chatelaine.core.stream.decoy import can_decoy
 from chatelaine.model.error import BodyUnreadable, MeterError
 from chatelaine.model.exchange import (
@@ -31,7 +31,7 @@ from chatelaine.model.exchange import (
     RouteMatch,
     Shape,
 )
-from chatelaine.model.key import Identity, KeyState, Standing
+from chatelaine.model.key import Identity, KeyState, Standing, VirtualKey
 from chatelaine.model.playbook import Lane
 from chatelaine.model.policy import Decision, Hold, Terms
 from chatelaine.model.price import ModelPrice
@@ -128,14 +128,12 @@ class _Sending(NamedTuple):
     body: bytes | None = None
 
 
-_AS_IT_IS: Final = _Sending()
-
-
 class Judge:
     """Decides; it holds no state but its tables."""
 
     def __init__(self, tables: Tables, meter: Meter, hasher: Hasher) -> None:
         self._tables = tables
+        self._watched = tables.restraints.watches
         self._meter = meter
         self._hasher = hasher
 
@@ -164,19 +162,22 @@ class Judge:
         key = self._tables.roster.entry(found.key.id)
         if key is None:
             return RefusalReason.KEY_UNPROVEN, None, None
-        hold = self._hold(key, question)
-        if hold is not None and hold.lane is Lane.REFUSE:
-            return RefusalReason.RESTRAINED, key, hold
-        if hold is not None and hold.lane is Lane.DECOY:
-            return None, key, hold
+        held, hold = key.key, None
+        watch = self._watched.get(held.id)
+        if watch is not None or held.canary:
+            hold = self._hold(held, watch, question)
+            if hold is not None and hold.lane is Lane.REFUSE:
+                return RefusalReason.RESTRAINED, key, hold
+            if hold is not None and hold.lane is Lane.DECOY:
+                return None, key, hold
         told = check_address(key.grant, question.client.network.ip)
         return told or check_hours(key.grant, question.now), key, hold
 
-    def _hold(self, key: RosterEntry, question: Asking) -> Hold | None:
-        held = key.key
-        if held.canary:
+    def _hold(self, key: VirtualKey, watch: Watch | None, question: Asking) -> Hold | None:
+        if key.canary or watch is None:
             return _CANARY
-        return self._tables.restraints.find(held.id, question.client, question.now, held.unknown_client)
+        wanted = key.unknown_client if key.unknown_client is not None else self._tables.restraints.default
+        return watch.find(question.client, question.now, wanted)
 
     def decide(self, question: Asking) -> Decision:
         """Judge the whole question; where it may go on, its worst case is reserved."""
@@ -203,7 +204,7 @@ class Judge:
         if ungranted is not None:
             return Decision(key.caller, asked, None, refusal(ungranted), "", hold)
         if hold is None and tables.identifies is SafetyIdentifier.OFF:
-            return self._admit(question, key, asked, shape, _AS_IT_IS)
+            return self._admit(question, key, asked, shape)
         return self._admit_amended(question, key, asked, shape, hold)
 
     def _restrain(
@@ -211,20 +212,28 @@ class Judge:
     ) -> Decision | None:
         """Return the decision by which a lane answers, or None where it lets the exchange go on."""
         lanes, route, lane = self._tables.lanes, question.route, hold.lane
-        if route is None or (lane is Lane.DECOY and not can_decoy(route)):
-            told = refusal(RefusalReason.RESTRAINED)
-            return Decision(key.caller, asked, None, told, "no decoy fits", hold)
-        if lane is Lane.DECOY:
-            told = Refusal(RefusalReason.DECOY, _FINE, "", lanes.decoy_text)
-            return Decision(key.caller, asked, None, told, "", hold)
+        if route is None or lane is Lane.DECOY:
+            return self._decoy(route, key, asked, hold)
         wait = lanes.wait(hold, key.key.id, question.now)
         if wait:
             told = refusal(RefusalReason.REQUEST_RATE, retry_after=wait)
             return Decision(key.caller, asked, None, told, f"the rate of the lane {lane}", hold)
-        fault = lanes.fault(route, asked, shape) if lane is Lane.QUARANTINE else None
-        if fault is None:
+        if lane is not Lane.QUARANTINE:
             return None
-        return Decision(key.caller, asked, None, refusal(fault), f"not in the lane {lane}", hold)
+        try:
+            beyond = lanes.fault(route, asked, shape, question.body)
+        except BodyUnreadable as fault:
+            return self._malformed(question, key, fault, hold)
+        if beyond is None:
+            return None
+        return Decision(key.caller, asked, None, refusal(beyond), f"not in the lane {lane}", hold)
+
+    def _decoy(self, route: RouteMatch | None, key: RosterEntry, asked: Asked, hold: Hold) -> Decision:
+        if route is None or not can_decoy(route):
+            told = refusal(RefusalReason.RESTRAINED)
+            return Decision(key.caller, asked, None, told, "no decoy fits", hold)
+        told = Refusal(RefusalReason.DECOY, _FINE, "", self._tables.lanes.decoy_text)
+        return Decision(key.caller, asked, None, told, "", hold)
 
     def _admit_amended(
         self, question: Asking, key: RosterEntry, asked: Asked, shape: Shape, hold: Hold | None
@@ -256,12 +265,15 @@ class Judge:
         return self._hasher.hash(named.encode())
 
     def _admit(
-        self, question: Asking, key: RosterEntry, asked: Asked, shape: Shape, sending: "_Sending"
+        self, question: Asking, key: RosterEntry, asked: Asked, shape: Shape, sending: _Sending | None = None
     ) -> Decision:
-        tables, provider, hold = self._tables, asked.provider, sending.hold
+        tables, provider, hold = self._tables, asked.provider, None
+        model, size, body = asked.model, question.most_bytes, None
+        if sending is not None:
+            hold, body, model = sending.hold, sending.body, sending.model or model
+            size = size if body is None else len(body)
         if provider is None:
             return Decision(key.caller, asked, None, refusal(RefusalReason.ROUTE_UNKNOWN), "", hold)
-        model, body = sending.model or asked.model, sending.body
         serving = tables.upstreams(provider, model)
         if not serving:
             return Decision(key.caller, asked, None, refusal(RefusalReason.NO_UPSTREAM), "", hold)
@@ -270,7 +282,6 @@ class Judge:
             told = refusal(RefusalReason.UPSTREAM_NOT_GRANTED)
             return Decision(key.caller, asked, None, told, "", hold)
         price = tables.price(model, asked.operation)
-        size = question.most_bytes if body is None else len(body)
         reserved = tables.worst_case(price, asked.operation, shape, size)
         slot = key.key.slot
         try:
@@ -283,7 +294,8 @@ class Judge:
             told = refusal(short.reason, retry_after=short.retry_after)
             detail = f"{reserved.cost} nano-dollars asked for"
             return Decision(key.caller, asked, None, told, detail, hold)
-        return Decision(key.caller, asked, Terms(targets, price, reserved, slot, body), None, "", hold)
+        terms = Terms(targets, price, reserved, slot, body)
+        return Decision(key.caller, asked, terms, None, "", hold)
 
     def refuse(self, question: Asking, told: Refusal, detail: str) -> Decision:
         """Return the decision that a refusal made elsewhere amounts to, with all that can be seen."""

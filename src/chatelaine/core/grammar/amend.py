@@ -36,7 +36,17 @@ _IDENTIFIERS: Final[dict[tuple[str, Operation], str]] = {
 """Where each dialect is told of the end user (OpenAI, Azure OpenAI and Anthropic API references, 2026-11)."""
 
 
-_NUMBER: Final = msgspec.json.Decoder(int | float)
+_NUMBER: Final = msgspec.json.Decoder(float)
+
+
+_STORED: Final = frozenset(
+    {
+        *("previous_response_id", "conversation", "background", "web_search_options"),
+        *("mcp_servers", "container", "cachedContent", "cached_content", "additionalModelRequestFields"),
+    }
+)
+"""Members by which a request draws on what is stored for the key's owner, or on tools by another name."""
+_NOTHING: Final = frozenset({b"null", b"false", b"[]", b"{}", b'""'})
 
 
 class Amendment(NamedTuple):
@@ -53,6 +63,22 @@ class Amendment(NamedTuple):
 def takes_identifier(route: RouteMatch) -> bool:
     """Tell whether a route's dialect has a field that tells of the end user."""
     return (route.provider, route.operation) in _IDENTIFIERS and not route.upload
+
+
+def draws_on_more(body: bytes) -> bool:
+    """Tell whether a request draws on more than what it says itself: stored talks, prompts, other tools.
+
+    Raises:
+        BodyUnreadable: a name stands twice in it.
+    """
+    for name, start, end in find_members(body):
+        value = body[start:end]
+        if name in _STORED and value not in _NOTHING:
+            return True
+        # A stored prompt of the Responses API brings its own model and tools; a text is no such thing.
+        if name == "prompt" and value.startswith(b"{"):
+            return True
+    return False
 
 
 def amend(route: RouteMatch, body: bytes, wanted: Amendment) -> bytes:
@@ -121,7 +147,7 @@ def _lower(raw: bytes, names: tuple[str, ...], most: int, *, missing: str) -> by
 def _within(value: bytes, most: int) -> bool:
     """Tell whether a cap caps at no more; one that caps nothing (zero, null, a text) does not."""
     try:
-        number: float = _NUMBER.decode(value)
+        number = _NUMBER.decode(value)
     except msgspec.MsgspecError:
         return False
     return 0 < number <= most

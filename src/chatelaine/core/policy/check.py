@@ -60,8 +60,9 @@ def identified(restraint: Restraint, random: bytes) -> Restraint:
 def in_words(restraint: Restraint) -> str:
     """Return what a restraint does, in a line for the record."""
     parts = [*restraint.contexts, *restraint.prefixes, *restraint.ja4s]
-    whom = f"clients of {len(parts)} marks" if parts else "every client"
-    whom = f"unknown {whom}" if restraint.foreign else whom
+    whom = "every unknown client" if restraint.foreign else "every client"
+    if parts:
+        whom = f"{whom} of {len(parts)} marks"
     return f"{restraint.id}: {restraint.lane} {restraint.key}, {whom}"
 
 
@@ -75,7 +76,7 @@ def _check_parts(restraint: Restraint) -> None:
         _require(_JA4, ja4, "a JA4 fingerprint", "such as t13d1516h2_8daaf6152771_e5627efa2ab1")
     for prefix in restraint.prefixes:
         address, _, _ = prefix.partition("/")
-        if prefix_of(address) != prefix:
+        if not prefix or prefix_of(address) != prefix:
             raise UsageError(
                 f"{prefix[:60]!r} is not a network prefix",
                 hint="the /24 of an IPv4 or the /48 of an IPv6 address",

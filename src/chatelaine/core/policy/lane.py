@@ -6,7 +6,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from chatelaine.core.grammar.amend import Amendment
+from chatelaine.core.grammar.amend import Amendment, draws_on_more
 from chatelaine.core.policy.pace import Paces
 from chatelaine.model.exchange import Asked, Modality, Operation, RefusalReason, RouteMatch, Shape
 from chatelaine.model.playbook import Lane
@@ -74,13 +74,17 @@ class Lanes:
 
     # The quarantine lane.
 
-    def fault(self, route: RouteMatch, asked: Asked, shape: Shape) -> RefusalReason | None:
-        """Return why the quarantine lane does not serve a request, or None."""
+    def fault(self, route: RouteMatch, asked: Asked, shape: Shape, body: bytes) -> RefusalReason | None:
+        """Return why the quarantine lane does not serve a request, or None.
+
+        Raises:
+            BodyUnreadable: a name stands twice in the body.
+        """
         if asked.operation not in _SERVED or route.upload or route.websocket:
             return RefusalReason.OPERATION_NOT_GRANTED
         if not _TEXT.issuperset(asked.modalities):
             return RefusalReason.MODALITY_NOT_GRANTED
-        if shape.tools:
+        if shape.tools or (body and draws_on_more(body)):
             return RefusalReason.TOOLS_NOT_GRANTED
         if self._served_by(route, asked.model) or not (self._models or self._prefixes):
             return None

@@ -85,7 +85,7 @@ class _Rule:
         return not self._contexts or context_id(prefix, ja4, header_hash) in self._contexts
 
 
-class _Watch:
+class Watch:
     """What the clients of one key are judged by, and how those seen last were judged."""
 
     __slots__ = ("_client", "_hold", "_seen", "_until", "_wanted", "habit", "rules")
@@ -142,13 +142,14 @@ class _Watch:
 class Restraints:
     """The restraints and habits of all keys, replaced whole or changed by pushes from the hub."""
 
-    __slots__ = ("_by_id", "_by_key", "_habits", "_watches", "default", "delaying")
+    __slots__ = ("_by_id", "_by_key", "_habits", "default", "delaying", "watches")
 
     def __init__(self, default: UnknownClient = UnknownClient.OBSERVE) -> None:
         self._by_id: dict[ActionId, Restraint] = {}
         self._by_key: dict[KeyId, dict[ActionId, Restraint]] = {}
         self._habits: dict[KeyId, _Habit] = {}
-        self._watches: dict[KeyId, _Watch] = {}
+        self.watches: dict[KeyId, Watch] = {}
+        """What is watched, by key; changed in place, so that who holds it sees every change."""
         self.default = default
         """What is done at an unknown client of a key whose owner wants nothing of its own."""
         self.delaying = False
@@ -160,14 +161,14 @@ class Restraints:
         self, key: KeyId, client: Client, now: Instant, wanted: UnknownClient | None = None
     ) -> Hold | None:
         """Return what holds a client of a key back; ``wanted`` as the key says of unknown clients."""
-        watch = self._watches.get(key)
+        watch = self.watches.get(key)
         if watch is None:
             return None
         return watch.find(client, now, wanted if wanted is not None else self.default)
 
     def known(self, key: KeyId, client: Client) -> bool:
         """Tell whether a client is of the key's habit; False where the key has none."""
-        watch = self._watches.get(key)
+        watch = self.watches.get(key)
         return watch is not None and watch.knows(client)
 
     # What the hub pushes.
@@ -220,9 +221,9 @@ class Restraints:
         for key in renewed:
             rules, habit = self._by_key.get(key), self._habits.get(key)
             if rules or habit is not None:
-                self._watches[key] = _Watch([_Rule(one) for one in (rules or {}).values()], habit)
+                self.watches[key] = Watch([_Rule(one) for one in (rules or {}).values()], habit)
             else:
-                self._watches.pop(key, None)
+                self.watches.pop(key, None)
         self.delaying = any(one.lane is Lane.TARPIT for one in self._by_id.values())
         return renewed
 
