@@ -183,7 +183,7 @@ class GateWorks:
     def cut_held(self, keys: Iterable[KeyId]) -> None:
         """Break off what is open of clients that would now be refused, or answered by the decoy lane."""
         now = CLOCK.now()
-        for kid in keys:
+        for kid in self.live.among(keys):
             entry = self.roster.entry(kid)
             wanted = entry.key.unknown_client if entry is not None else None
             self.live.cut_held(kid, self._stopping(kid, now, wanted))

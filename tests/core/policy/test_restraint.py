@@ -221,6 +221,8 @@ def test_habits_change_and_are_forgotten() -> None:
     assert table.change_habits([], [KEY]) == {KEY}
     assert lane_of(table, client()) is None
     assert table.replace_habits([a_habit(answer=UnknownClient.REFUSE)]) == {KEY}
+    assert table.replace_habits([a_habit(answer=UnknownClient.REFUSE)]) == frozenset(), "as it was"
+    assert lane_of(table, client()) is Lane.REFUSE
     assert table.replace_habits([]) == {KEY}
     assert not table.known(KEY, owner())
 

@@ -91,6 +91,7 @@ def test_a_new_restraint_cuts_what_its_client_has_open_and_nothing_else() -> Non
     played = Stage()
     begun, waiting = played.say(played.request()), played.say(played.request())
     played.upstream.wires[0].feed(REPLY[:-20])
+    assert played.live.among([KeyId("another"), KEY]) == (KEY,)
     assert played.live.cut_held(KEY, lambda client: client.network.ip == "198.51.100.1") == 0
     assert played.live.cut_held(KEY, lambda client: client.network.ip == "203.0.113.9") == 2
     played.run(begun, waiting)

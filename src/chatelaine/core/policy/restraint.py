@@ -38,10 +38,12 @@ _MOST_FACES: Final = 1024
 class _Habit:
     """What a settled key normally shows: its marks in one sorted array."""
 
-    __slots__ = ("_marks", "answer")
+    __slots__ = ("_marks", "answer", "told")
 
     def __init__(self, table: HabitTable) -> None:
         self._marks = array("I", sorted({*table.contexts, *table.prefixes, *table.clients}))
+        self.told = hash(table)
+        """Tells the table it was made of from others."""
         self.answer = firmer(table.answer, UnknownClient.QUARANTINE) if table.alarmed else table.answer
 
     def knows(self, prefix: str, ja4: str, header_hash: str) -> bool:
@@ -204,9 +206,19 @@ class Restraints:
         return {held.key}
 
     def replace_habits(self, tables: Iterable[HabitTable]) -> frozenset[KeyId]:
-        """Hold exactly these habits; return the keys that have or had one."""
-        before, self._habits = self._habits, {table.key: _Habit(table) for table in tables}
-        return self._renew({*before, *self._habits})
+        """Hold exactly these habits; return the keys whose habits differ from before.
+
+        A hub that comes back sends a hundred thousand at a stroke: what is as it was is kept.
+        """
+        before, changed = self._habits, set[KeyId]()
+        self._habits = {}
+        for table in tables:
+            held = before.get(table.key)
+            if held is None or held.told != hash(table):
+                held = _Habit(table)
+                changed.add(table.key)
+            self._habits[table.key] = held
+        return self._renew(changed | (before.keys() - self._habits.keys()))
 
     def change_habits(self, tables: Iterable[HabitTable], forgotten: Iterable[KeyId]) -> frozenset[KeyId]:
         """Add, change and forget habits; return the keys they are of."""

@@ -1,6 +1,6 @@
 """What every exchange of a worker is given: ports, tables and the judges of other rooms."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
@@ -162,6 +162,10 @@ class Live:
         for exchange in held:
             exchange.cut_off(why)
         return len(held)
+
+    def among(self, keys: Iterable[KeyId]) -> tuple[KeyId, ...]:
+        """Return those of the keys that have exchanges under way."""
+        return tuple(key for key in keys if key in self._by_key)
 
     def cut_held(self, key: KeyId, held: Callable[[Client], bool]) -> int:
         """Break off those exchanges of a key whose client is now held back; return how many there were."""
