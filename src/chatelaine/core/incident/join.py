@@ -15,7 +15,7 @@ _BASE62: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz
 _DIGITS: Final = 12
 _MOST: Final = 1_000
 """Findings and alerts that an incident names: the first half, and the latest."""
-_MOST_NAMED: Final = 256
+_MOST_NAMED: Final = 1_000
 """Keys, contexts and networks that an incident names."""
 _ENGINE: Final = "chatelaine"
 
