@@ -28,9 +28,11 @@ def test_what_a_caller_made_long_is_cut_and_marked() -> None:
     long = "A" * 60_000
     facts = tuple((f"n{n}{long}", long) for n in range(100))
     said = finding(CARD, SEEN, Said(long, long, long, facts=facts)).said
-    for text in (said.seen, said.usual, said.against, *(part for fact in said.facts for part in fact)):
-        assert len(text) == 400
-        assert text.endswith("…")
+    sentences = (said.seen, said.usual, said.against)
+    parts = [part for fact in said.facts for part in fact]
+    assert {len(text) for text in sentences} == {400}
+    assert {len(text) for text in parts} == {120}
+    assert all(text.endswith("…") for text in (*sentences, *parts))
     assert len(said.facts) == 16
 
 

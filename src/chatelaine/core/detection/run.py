@@ -21,7 +21,8 @@ _MOST_GROUPS: Final = 500_000
 _MOST_KINDS: Final = 4_096
 _DIGITS: Final = 24
 _LONGEST: Final = 400
-"""Characters of a sentence or a fact."""
+"""Characters of a sentence."""
+_LONGEST_FACT: Final = 120
 _MOST_FACTS: Final = 16
 
 
@@ -158,9 +159,12 @@ def _bounded(said: Said) -> Said:
         against=_cut(said.against),
         # JSON has no infinity: no store and no peer could read it again.
         score=said.score if isfinite(said.score) else 0.0,
-        facts=tuple((_cut(name), _cut(value)) for name, value in said.facts[:_MOST_FACTS]),
+        facts=tuple(
+            (_cut(name, _LONGEST_FACT), _cut(value, _LONGEST_FACT))
+            for name, value in said.facts[:_MOST_FACTS]
+        ),
     )
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+def _cut(text: str, most: int = _LONGEST) -> str:
+    return text if len(text) <= most else f"{text[: most - 1]}…"
