@@ -110,7 +110,8 @@ class IncidentDesk:
         changed = await self._changes(command)
         judged = changed.verdicts[-1].kind if changed.verdicts else None
         if command.change is IncidentInput.CLOSE and judged in _HARMLESS:
-            await self._responder.release(changed.id, by=command.by, reason=f"it was {judged}")
+            for name in (changed.id, *changed.absorbed):
+                await self._responder.release(name, by=command.by, reason=f"it was {judged}")
         return IncidentTold(await self._keeper.show(changed.id))
 
     async def _changes(self, asked: ChangeIncident) -> Incident:

@@ -110,8 +110,11 @@ class IncidentKeeper:
         incident = await self._one(name)
         findings = tuple(await self.store.findings(_ends(incident.findings)))
         alerts = tuple(await self.store.alerts(_ends(incident.alerts)))
-        actions = tuple(_ends(await self.store.actions(incident=incident.id)))
-        return Story(incident, timeline(incident, findings, alerts, actions), findings, alerts, actions)
+        names = (incident.id, *incident.absorbed)
+        actions = [one for each in names for one in await self.store.actions(incident=each)]
+        actions = sorted(_ends(actions), key=lambda one: (one.planned_at, one.id))
+        told = timeline(incident, findings, alerts, actions)
+        return Story(incident, told, findings, alerts, tuple(actions))
 
     async def records(self) -> dict[DetectionId, RuleRecord]:
         """Return how each detection fared in the incidents that were judged."""

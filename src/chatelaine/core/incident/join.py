@@ -110,6 +110,7 @@ def merge(into: Incident, other: Incident, *, at: Instant) -> tuple[Incident, In
         notes=tuple(sorted((*into.notes, *other.notes), key=lambda one: one.at)),
         changes=tuple(sorted((*into.changes, *other.changes), key=lambda one: one.at)),
         assignee=into.assignee or other.assignee,
+        absorbed=_most(into.absorbed, (other.id, *other.absorbed)),
     )
     return replace(both, title=title(both)), replace(gone, merged_into=into.id, holding=())
 
