@@ -311,6 +311,18 @@ def test_what_is_in_force_ends_by_itself_and_what_nobody_approved_expires() -> N
     assert asyncio.run(house.responder.expire_due()) == []
 
 
+def test_what_cannot_be_ended_is_told_and_hinders_nothing_else_from_ending() -> None:
+    house = House()
+    house.answer("contain_client", "revoke")
+    house.clock.at += 3_600
+    house.broken = "lift"
+    with pytest.raises(ChatelaineError, match="does not answer"):
+        asyncio.run(house.responder.expire_due())
+    assert house.states() == ["running", "done", "expired"]
+    house.broken = ""
+    assert len(asyncio.run(house.responder.expire_due())) == 1
+
+
 def test_a_restart_tells_the_gates_again_what_is_in_force() -> None:
     house = House()
     held, _ = house.answer("contain_client")
