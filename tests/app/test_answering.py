@@ -122,10 +122,10 @@ class Hub:
 
     @property
     def answering(self) -> Answering:
-        return Answering(self.combiner, self.keeper, self.responder, lambda key: key == "canary")
+        return Answering(self.keeper, self.responder, lambda key: key == "canary")
 
     def answer(self, *findings: Finding, sightings: tuple[Sighting, ...] = ()) -> None:
-        asyncio.run(self.answering.answer(findings, sightings))
+        asyncio.run(self.answering.take(self.combiner.gather(findings, sightings)))
 
 
 @pytest.fixture
@@ -248,11 +248,11 @@ def test_what_is_only_watched_is_contained_once_it_has_spent_what_the_fuse_holds
     with closing(open_incident_store(path)) as store:
         hub = Hub(store)
         answering = hub.answering
-        asyncio.run(answering.answer([odd], [seen(901)]))
+        asyncio.run(answering.take(hub.combiner.gather([odd], [seen(901)])))
         asyncio.run(answering.look_after())
         assert hub.held == {}
         dear = msgspec.structs.replace(seen(902), cost=NanoUsd(50_000_000_000))
-        asyncio.run(answering.answer([], [dear]))
+        asyncio.run(answering.take(hub.combiner.gather([], [dear])))
         asyncio.run(answering.look_after())
         asyncio.run(answering.look_after())
         (held,) = hub.held.values()

@@ -27,7 +27,7 @@ SEEN = Sighting(Instant(1), Phase.WHOLE, ExchangeId("x"))
 def test_what_a_caller_made_long_is_cut_and_marked() -> None:
     long = "A" * 60_000
     facts = tuple((f"n{n}{long}", long) for n in range(100))
-    said = finding(CARD, SEEN, Said(long, long, long, facts=facts)).said
+    said = finding(CARD, SEEN, Said(long, long, long, facts=facts), Family.ECONOMICS).said
     sentences = (said.seen, said.usual, said.against)
     parts = [part for fact in said.facts for part in fact]
     assert {len(text) for text in sentences} == {400}
@@ -38,9 +38,9 @@ def test_what_a_caller_made_long_is_cut_and_marked() -> None:
 
 @pytest.mark.parametrize("score", [inf, -inf, nan])
 def test_a_score_that_is_no_number_is_none(score: float) -> None:
-    assert finding(CARD, SEEN, Said("s", "u", "a", score=score)).said.score == 0.0
+    assert finding(CARD, SEEN, Said("s", "u", "a", score=score), Family.ECONOMICS).said.score == 0.0
 
 
 def test_what_is_short_is_left_as_it_is() -> None:
     said = Said("s", "u", "a", Severity.HIGH, -1.5, (("name", "value"),))
-    assert finding(CARD, SEEN, said).said == said
+    assert finding(CARD, SEEN, said, Family.ECONOMICS).said == said
