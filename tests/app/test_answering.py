@@ -122,10 +122,10 @@ class Hub:
 
     @property
     def answering(self) -> Answering:
-        return Answering(self.combiner, self.keeper, self.responder, lambda key: key == "canary")
+        return Answering(self.keeper, self.responder, lambda key: key == "canary")
 
     def answer(self, *findings: Finding, sightings: tuple[Sighting, ...] = ()) -> None:
-        asyncio.run(self.answering.answer(findings, sightings))
+        asyncio.run(self.answering.take(self.combiner.gather(findings, sightings)))
 
 
 @pytest.fixture
@@ -248,11 +248,11 @@ def test_what_is_only_watched_is_contained_once_it_has_spent_what_the_fuse_holds
     with closing(open_incident_store(path)) as store:
         hub = Hub(store)
         answering = hub.answering
-        asyncio.run(answering.answer([odd], [seen(901)]))
+        asyncio.run(answering.take(hub.combiner.gather([odd], [seen(901)])))
         asyncio.run(answering.look_after())
         assert hub.held == {}
         dear = msgspec.structs.replace(seen(902), cost=NanoUsd(50_000_000_000))
-        asyncio.run(answering.answer([], [dear]))
+        asyncio.run(answering.take(hub.combiner.gather([], [dear])))
         asyncio.run(answering.look_after())
         asyncio.run(answering.look_after())
         (held,) = hub.held.values()
@@ -262,3 +262,51 @@ def test_what_is_only_watched_is_contained_once_it_has_spent_what_the_fuse_holds
         hub.clock.at += 86_400
         asyncio.run(answering.look_after())
         assert hub.held == {}
+
+
+def test_a_thief_who_comes_back_from_another_network_is_contained_there_too(path: Path) -> None:
+    with closing(open_incident_store(path)) as store:
+        hub = Hub(store)
+        hub.answer(*PAIR)
+        second = ContextId("second")
+        hub.answer(
+            *(
+                msgspec.structs.replace(
+                    one, id=FindingId(f"{one.id}b"), context=second, prefix="198.51.100.0/24"
+                )
+                for one in PAIR
+            )
+        )
+        assert sorted(one.contexts for one in hub.held.values()) == [("second",), ("thief",)]
+        (incident,) = asyncio.run(store.incidents())
+        assert incident.state is IncidentState.CONTAINED
+        assert len(incident.holding) == 2
+
+
+def test_what_was_done_for_a_merged_incident_is_shown_with_the_one_that_goes_on(path: Path) -> None:
+    with closing(open_incident_store(path)) as store:
+        hub = Hub(store)
+        other = [
+            msgspec.structs.replace(
+                one, id=FindingId(f"{one.id}b"), key=KeyId("k2"), context=ContextId("second"), at=Instant(at)
+            )
+            for at, one in zip((901 * SECOND, 902 * SECOND), PAIR, strict=True)
+        ]
+        hub.answer(*PAIR)
+        hub.answer(*other)
+        assert len(asyncio.run(store.incidents())) == 2
+        bridge = [
+            msgspec.structs.replace(one, id=FindingId(f"{one.id}c"), context=ContextId("thief"))
+            for one in other
+        ]
+        hub.answer(*bridge)
+        (incident,) = [one for one in asyncio.run(store.incidents()) if not one.merged_into]
+        story = asyncio.run(hub.keeper.show(incident.id))
+        assert {(one.wanted.key, one.wanted.contexts) for one in story.actions if one.wanted.contexts} == {
+            ("k1", ("thief",)),
+            ("k2", ("second",)),
+            ("k2", ("thief",)),
+        }
+        before = len(hub.told)
+        hub.answer(*PAIR, *other, *bridge)
+        assert len(hub.told) == before

@@ -35,6 +35,7 @@ from chatelaine.services.incident import IncidentKeeper
 from chatelaine.surfaces.cli.main import run
 
 DAY = 86_400 * SECOND
+CONTEXT = ContextId("c0ffee00c0ffee00")
 NOW = Instant(1_900_000_000 * SECOND)
 
 
@@ -120,14 +121,12 @@ def incident(places: Places) -> Incident:
 def act(places: Places, incident: Incident, kind: ActionKind, state: ActionState, key: str = "k1") -> str:
     """Store an action of an incident and return its id."""
     action = Action(
-        id=ActionId(f"act_{kind.value}"),
+        id=ActionId(f"act_{kind.value:0<12}"),
         incident=incident.id,
         alert=AlertId(incident.alerts[0]),
         playbook=PlaybookId("contain_client"),
         owner=OwnerId("acme"),
-        wanted=Wanted(
-            kind=kind, key=KeyId(key), contexts=(ContextId("thief"),), overlap_minutes=5, text="why"
-        ),
+        wanted=Wanted(kind=kind, key=KeyId(key), contexts=(CONTEXT,), overlap_minutes=5, text="why"),
         state=state,
         planned_at=NOW,
         changed_at=NOW,
@@ -253,8 +252,8 @@ def test_what_was_harmless_is_released_when_it_is_closed(
         "incidents", "close", incident.id, "--verdict", "benign_true_positive", "--reason", "a move"
     )
     assert {one["id"]: one["state"] for one in told["actions"]} == {
-        "act_restrain": "undone",
-        "act_revoke": "expired",
+        "act_restrain0000": "undone",
+        "act_revoke000000": "expired",
     }
 
 
@@ -361,3 +360,14 @@ def test_a_damaged_store_is_named_with_what_mends_it(
     said = shell.do("incidents", "list", status=3)
     assert "store of incidents" in said
     assert "restore the last copy" in said
+
+
+def test_a_restraint_that_is_undone_without_a_hub_stands_no_more(
+    shell: Shell, places: Places, incident: Incident
+) -> None:
+    key = shell.read("keys", "issue", "--owner", "acme", "--app", "bot", "--contact", "c")["id"]
+    held = act(places, incident, ActionKind.RESTRAIN, ActionState.AWAITING_APPROVAL, key)
+    shell.do("incidents", "approve", held)
+    assert held in shell.do("keys", "restraints")
+    shell.do("incidents", "undo", held)
+    assert held not in shell.do("keys", "restraints")

@@ -134,6 +134,7 @@ FULL_INCIDENT = incident(
     changes=(Change(Instant(3), IncidentInput.CLOSE, IncidentState.OPEN, IncidentState.CLOSED, "ana", "r"),),
     assignee="bo",
     merged_into=IncidentId("inc_9"),
+    absorbed=(IncidentId("inc_8"),),
 )
 FULL_ACTION = action(
     state=ActionState.VETOED,

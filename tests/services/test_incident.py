@@ -9,6 +9,8 @@ import pytest
 
 from chatelaine.adapters.memory_incidents import MemoryIncidentStore
 from chatelaine.core.detection.combine import Combiner, Rules
+from chatelaine.core.link import frame
+from chatelaine.model.desk import IncidentTold
 from chatelaine.model.detection import Family, Finding, Phase, Said, Severity, Sighting
 from chatelaine.model.error import IncidentNotFound, StoreConflict, TransitionRefused, UsageError
 from chatelaine.model.event import Event, IncidentChanged, IncidentOpened
@@ -20,6 +22,7 @@ from chatelaine.model.incident import (
     IncidentState,
     VerdictKind,
 )
+from chatelaine.model.link import FRAME_LIMIT
 from chatelaine.model.playbook import (
     Action,
     ActionKind,
@@ -357,6 +360,25 @@ def test_the_story_holds_findings_alerts_and_what_people_did() -> None:
     assert [one.id for one in story.findings] == ["f1", "f2"]
     assert len(story.alerts) == 1
     assert [one.kind for one in story.timeline] == ["finding", "finding", "alert", "note"]
+
+
+def test_the_fullest_story_that_there_can_be_fits_one_frame() -> None:
+    long = "€" * 400
+    said = Said(long, long, long, facts=tuple((f"{n}{long}"[:120], long[:120]) for n in range(16)))
+    house = House()
+    house.take(*(msgspec.structs.replace(one, said=said) for one in PAIR))
+    for n in range(1_200):
+        house.take(finding(f"n{n:04}", 3, detection=DetectionId(f"key_{n}"), said=said))
+    name = house.only().id
+    acted = action(name, ActionState.DONE)
+    many = tuple((None, msgspec.structs.replace(acted, id=ActionId(f"act_{n}"))) for n in range(1_200))
+    asyncio.run(house.store.commit(Batch(actions=many)))
+    for _ in range(200):
+        asyncio.run(house.keeper.note(name, text="€" * 2_000, by="ana"))
+    story = asyncio.run(house.keeper.show(name))
+    assert (story.incident.found, len(story.findings), len(story.actions)) == (1_202, 300, 300)
+    assert [story.findings[0].id, story.findings[-1].id] == ["f1", "n1199"]
+    assert len(frame(IncidentTold(story))) < FRAME_LIMIT
 
 
 def test_detections_are_measured_by_what_people_said() -> None:

@@ -1,9 +1,8 @@
 """What is found is answered: combined into alerts, kept in incidents, and acted upon by playbooks."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
-from chatelaine.core.detection.combine import Combiner
-from chatelaine.model.detection import Alert, Finding, Sighting
+from chatelaine.model.detection import Alert
 from chatelaine.model.incident import Found, Incident
 from chatelaine.model.playbook import Situation
 from chatelaine.model.words import AlertId, IncidentId, KeyId, NanoUsd
@@ -16,31 +15,21 @@ class Answering:
 
     def __init__(
         self,
-        combiner: Combiner,
         keeper: IncidentKeeper,
         responder: Responder,
         canary: Callable[[KeyId], bool],
     ) -> None:
-        self._combiner = combiner
         self._keeper = keeper
         self._responder = responder
         self._canary = canary
         self._looked_at: set[tuple[IncidentId, tuple[AlertId, ...], NanoUsd]] = set()
         """Incidents as they were when their fuses were looked at."""
 
-    async def answer(self, findings: Sequence[Finding], sightings: Sequence[Sighting] = ()) -> None:
+    async def take(self, found: Found) -> None:
         """Answer what a turn found; it returns when that is durable and what runs by itself has run.
 
-        The combiner's state is to be kept with the cursor of the watch: from an older one the same findings
-        give the same alerts, which are stored and answered once.
-
-        Raises:
-            StoreError: nothing of it was stored; the watch is to go on from what it kept last.
-        """
-        await self.take(self._combiner.gather(findings, sightings))
-
-    async def take(self, found: Found) -> None:
-        """Answer what a turn found, its alerts made already.
+        From an older state of the watch the same events give the same findings and alerts, which are stored
+        and answered once.
 
         Raises:
             StoreError: nothing of it was stored; the turn is to be taken again.

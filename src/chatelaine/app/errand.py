@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -14,7 +15,7 @@ from chatelaine.app.commands import Clerk, Nobody, acted
 from chatelaine.app.incident_desk import IncidentDesk, TokenBox, hands
 from chatelaine.app.locks import hub_lock, supervised
 from chatelaine.app.recovery import durable
-from chatelaine.app.restraining import carry_out, is_restraining
+from chatelaine.app.restraining import carry_out, is_restraining, lift_by_plan, restrain_by_plan
 from chatelaine.app.wire import CLOCK, ENTROPY, Places, peppers, sealer
 from chatelaine.catalog import playbooks
 from chatelaine.core.link import REPLIES, Frames, frame
@@ -172,7 +173,7 @@ def _key_keeper(
 def _desk(settings: Settings, places: Places) -> Iterator[IncidentDesk]:
     """Hold the hub's place, and what works on incidents while no gate runs.
 
-    What the gates are told, they are told when they start; what needs the past or people needs the hub.
+    Gates are told what is restrained when they start; what needs the past or people needs the hub.
     """
     with (
         _hub_journal(settings, places) as journal,
@@ -188,17 +189,18 @@ def _desk(settings: Settings, places: Places) -> Iterator[IncidentDesk]:
             past=lambda _, __: (),
             alarm=_nobody,
         )
-        tokens = TokenBox()
+        keys, tokens = _key_keeper(settings, places, key_store, journal), TokenBox()
+        restraints = _restraints(places, keys)
         responder = Responder(
             store=store,
             clock=CLOCK,
             record=journal.append,
             playbooks=playbooks(),
             hands=hands(
-                _key_keeper(settings, places, key_store, journal),
+                keys,
                 tokens,
-                restrain=_later,
-                lift=_later,
+                restrain=partial(restrain_by_plan, restraints),
+                lift=partial(lift_by_plan, restraints),
                 notify=_needs_hub,
             ),
             past=_no_past,
@@ -206,10 +208,6 @@ def _desk(settings: Settings, places: Places) -> Iterator[IncidentDesk]:
             changed=keeper.note_action,
         )
         yield IncidentDesk(keeper, responder, tokens)
-
-
-async def _later(told: object) -> None:
-    """Tell no gate: none is running, and all are told when they start."""
 
 
 async def _needs_hub(action: Action) -> None:

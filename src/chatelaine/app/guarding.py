@@ -5,26 +5,27 @@ import logging
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 
 from chatelaine.adapters.sqlite import open_incident_store, open_outbox, open_watch_store
 from chatelaine.app.answering import Answering
 from chatelaine.app.habits import Habits
 from chatelaine.app.incident_desk import IncidentDesk, TokenBox, hands
 from chatelaine.app.notices import Bell, subscriptions
+from chatelaine.app.restraining import lift_by_plan, restrain_by_plan
 from chatelaine.app.telling import Telling
 from chatelaine.app.watching import Watching
 from chatelaine.app.wire import CLOCK, Places
 from chatelaine.catalog import detections, playbooks
-from chatelaine.core.detection.combine import Combiner, Rules
 from chatelaine.core.incident.lifecycle import alarmed
 from chatelaine.core.playbook.past import Spent
 from chatelaine.model.error import JournalError, StoreError
 from chatelaine.model.event import Event
 from chatelaine.model.key import VirtualKey
 from chatelaine.model.limit import MeterRow
-from chatelaine.model.playbook import HabitTable, Restraint
+from chatelaine.model.playbook import HabitTable
 from chatelaine.model.settings import NotifySettings
-from chatelaine.model.words import SECOND, ActionId, KeyId, NanoUsd, OwnerId
+from chatelaine.model.words import SECOND, KeyId, NanoUsd, OwnerId
 from chatelaine.ports import IncidentStore, Telemetry
 from chatelaine.services.detection import Turn, Watch
 from chatelaine.services.incident import IncidentKeeper
@@ -36,7 +37,6 @@ from chatelaine.services.restraint import RestraintKeeper
 log = logging.getLogger("chatelaine.watch")
 
 _DAY = 86_400 * SECOND
-_BY = "chatelaine"
 _PATIENCE = 1.0
 """Seconds until the outbox is tried again."""
 
@@ -93,7 +93,7 @@ class Guarding:
         self._tokens = TokenBox()
         self._keeper = self._build_keeper(incidents)
         self._responder = self._build_responder(incidents)
-        self._answering = Answering(Combiner(Rules()), self._keeper, self._responder, self._watch.canary)
+        self._answering = Answering(self._keeper, self._responder, self._watch.canary)
         self.desk = IncidentDesk(self._keeper, self._responder, self._tokens)
         self.watching = Watching(parts.places.journal, self._watch, watched, CLOCK, self._answer)
 
@@ -121,8 +121,8 @@ class Guarding:
             hands=hands(
                 self._parts.keys,
                 self._tokens,
-                restrain=self._restrain,
-                lift=self._lift,
+                restrain=partial(restrain_by_plan, self._parts.restraints),
+                lift=partial(lift_by_plan, self._parts.restraints),
                 notify=self._telling.notify,
             ),
             past=past,
@@ -142,14 +142,6 @@ class Guarding:
             else:
                 return
 
-    async def _restrain(self, restraint: Restraint) -> None:
-        reason = f"incident {restraint.incident}" if restraint.incident else ""
-        await self._parts.restraints.restrain(restraint, by=_BY, reason=reason)
-
-    async def _lift(self, action: ActionId) -> None:
-        if any(one.id == action for one in await self._parts.restraints.list()):
-            await self._parts.restraints.lift(action, by=_BY, reason="taken back")
-
     def _day_left(self, keys: Sequence[KeyId]) -> NanoUsd | None:
         held = self._parts.held()
         left = 0
@@ -166,7 +158,7 @@ class Guarding:
 
     async def _live(self) -> None:
         for restraint in await self._responder.resume():
-            await self._restrain(restraint)
+            await restrain_by_plan(self._parts.restraints, restraint)
         self._habits.alarm(alarmed(await self._keeper.live()))
         await self.watching.run()
 

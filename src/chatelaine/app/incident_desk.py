@@ -1,6 +1,7 @@
 """Commands about incidents, carried out: by the hub while it runs, else by the command line itself."""
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import timedelta
 from typing import Final
 
@@ -17,7 +18,7 @@ from chatelaine.model.desk import (
     ProposePlaybook,
     ShowIncident,
 )
-from chatelaine.model.error import UsageError
+from chatelaine.model.error import KeyNotFound, TransitionRefused, UsageError
 from chatelaine.model.incident import Incident, IncidentInput, Story, VerdictKind
 from chatelaine.model.playbook import Action, ActionInput, Restraint, Situation
 from chatelaine.model.words import ActionId, KeyId
@@ -60,7 +61,9 @@ def hands(
         await keys.suspend(key, by=_ENGINE, reason=reason)
 
     async def resume(key: KeyId, reason: str) -> None:
-        await keys.resume(key, by=_ENGINE, reason=reason)
+        # Somebody revoked it meanwhile, or resumed it: nothing of the suspension is left to end.
+        with suppress(TransitionRefused, KeyNotFound):
+            await keys.resume(key, by=_ENGINE, reason=reason)
 
     async def revoke(key: KeyId, reason: str) -> None:
         await keys.revoke(key, by=_ENGINE, reason=reason)
@@ -110,7 +113,8 @@ class IncidentDesk:
         changed = await self._changes(command)
         judged = changed.verdicts[-1].kind if changed.verdicts else None
         if command.change is IncidentInput.CLOSE and judged in _HARMLESS:
-            await self._responder.release(changed.id, by=command.by, reason=f"it was {judged}")
+            for name in (changed.id, *changed.absorbed):
+                await self._responder.release(name, by=command.by, reason=f"it was {judged}")
         return IncidentTold(await self._keeper.show(changed.id))
 
     async def _changes(self, asked: ChangeIncident) -> Incident:

@@ -4,8 +4,12 @@ from typing import TypeGuard
 
 from chatelaine.app.commands import Publisher
 from chatelaine.model.link import Command, Lift, ListRestraints, Reply, Restrain, RestraintsTold
+from chatelaine.model.playbook import Restraint
+from chatelaine.model.words import ActionId
 from chatelaine.services.key import KeyKeeper
 from chatelaine.services.restraint import RestraintKeeper
+
+_ENGINE = "chatelaine"
 
 Restraining = Restrain | Lift | ListRestraints
 
@@ -13,6 +17,18 @@ Restraining = Restrain | Lift | ListRestraints
 def is_restraining(command: Command) -> TypeGuard[Restraining]:
     """Tell whether a command is about restraints."""
     return isinstance(command, Restrain | Lift | ListRestraints)
+
+
+async def restrain_by_plan(restraints: RestraintKeeper, restraint: Restraint) -> None:
+    """Put on what a playbook wants."""
+    reason = f"incident {restraint.incident}" if restraint.incident else ""
+    await restraints.restrain(restraint, by=_ENGINE, reason=reason)
+
+
+async def lift_by_plan(restraints: RestraintKeeper, action: ActionId) -> None:
+    """Lift what a playbook's action put on; where it has ended by itself, nothing is left to lift."""
+    if any(one.id == action for one in await restraints.list()):
+        await restraints.lift(action, by=_ENGINE, reason="taken back")
 
 
 async def carry_out(

@@ -153,6 +153,8 @@ class Incident(Struct, frozen=True, kw_only=True):
     changes: tuple[Change, ...] = ()
     assignee: str = ""
     merged_into: IncidentId = IncidentId("")
+    absorbed: tuple[IncidentId, ...] = ()
+    """Those that were merged into it: their actions go on under their ids."""
 
 
 class TimelineKind(StrEnum):

@@ -259,7 +259,7 @@ class Action(Struct, frozen=True, kw_only=True):
     """One thing done against a thief, from plan to outcome."""
 
     id: ActionId
-    """Derived from incident, alert, playbook and place in the plan, so that a replay plans the same."""
+    """Derived from alert, playbook and place in the plan, so that a replay plans the same."""
     incident: IncidentId
     alert: AlertId
     playbook: PlaybookId

@@ -131,7 +131,7 @@ class Watch:
             turn.alerts.append(combined.alert)
             if finding.key and combined.alert.actionable:
                 self._freeze(finding.key)
-        elif combined.alerted:
+        elif combined.alerted and not combined.repeated:
             turn.joined.append(finding)
 
     def _learn(self, sighting: Sighting, found: Sequence[Finding]) -> None:

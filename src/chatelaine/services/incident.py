@@ -6,6 +6,7 @@ transaction, and taken again changes nothing: so the engine may go back to where
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from chatelaine.core.incident import work
 from chatelaine.core.incident.lifecycle import LIVE, alarmed, live
@@ -42,6 +43,8 @@ from chatelaine.model.words import (
 from chatelaine.ports import Clock, IncidentStore
 
 _EMPTY = Batch()
+_MOST_SHOWN = 300
+_T = TypeVar("_T")
 _TRIES = 8
 """A change that meets another one is worked out anew from what the other left, at most so often."""
 
@@ -99,16 +102,19 @@ class IncidentKeeper:
         return await self.store.incidents(states, limit=limit)
 
     async def show(self, name: IncidentId) -> Story:
-        """Return all that is known of an incident.
+        """Return an incident with its story; of very many findings, alerts or actions the first and the last.
 
         Raises:
             IncidentNotFound: there is no such incident.
         """
         incident = await self._one(name)
-        findings = tuple(await self.store.findings(incident.findings))
-        alerts = tuple(await self.store.alerts(incident.alerts))
-        actions = tuple(await self.store.actions(incident=incident.id))
-        return Story(incident, timeline(incident, findings, alerts, actions), findings, alerts, actions)
+        findings = tuple(await self.store.findings(_ends(incident.findings)))
+        alerts = tuple(await self.store.alerts(_ends(incident.alerts)))
+        names = (incident.id, *incident.absorbed)
+        actions = [one for each in names for one in await self.store.actions(incident=each)]
+        actions = sorted(_ends(actions), key=lambda one: (one.planned_at, one.id))
+        told = timeline(incident, findings, alerts, actions)
+        return Story(incident, told, findings, alerts, tuple(actions))
 
     async def records(self) -> dict[DetectionId, RuleRecord]:
         """Return how each detection fared in the incidents that were judged."""
@@ -263,6 +269,12 @@ class IncidentKeeper:
             self.alarm(alarmed(await self.store.incidents(LIVE)))
             for step in steps:
                 self.notify(step.before, step.after)
+
+
+def _ends(names: Sequence[_T]) -> Sequence[_T]:
+    """Return the first and the last of very many: a story is to fit one frame between our processes."""
+    half = _MOST_SHOWN // 2
+    return names if len(names) <= _MOST_SHOWN else (*names[:half], *names[-half:])
 
 
 def _to_answer(

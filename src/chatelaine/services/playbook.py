@@ -48,6 +48,7 @@ _DAYS: Final = 30
 _PART: Final = 2_000
 """Sightings of the past that are looked at between two turns of the loop."""
 _ENGINE: Final = "chatelaine"
+_OVER: Final = "its time is over"
 _GOING_ON: Final = (
     ActionState.PLANNED,
     ActionState.REHEARSED,
@@ -160,12 +161,22 @@ class Responder:
         return taken
 
     async def expire_due(self) -> Sequence[Action]:
-        """End what has reached its time limit: in force, or waiting for an approval that did not come."""
+        """End what has reached its time limit: in force, or waiting for an approval that did not come.
+
+        Raises:
+            ChatelaineError: some could not be ended, and will be tried again; all others were.
+        """
         ended: list[Action] = []
+        faults: list[ChatelaineError] = []
         for action in due(await self.store.actions(states=_GOING_ON), self.clock.now()):
-            if action.state is ActionState.RUNNING:
-                await self._take_back(action, "its time is over")
-            ended.append(await self._move(action, ActionInput.EXPIRE, by="clock", reason="its time is over"))
+            try:
+                if action.state is ActionState.RUNNING:
+                    await self._take_back(action, _OVER)
+                ended.append(await self._move(action, ActionInput.EXPIRE, by="clock", reason=_OVER))
+            except ChatelaineError as fault:
+                faults.append(fault)
+        if faults:
+            raise faults[0]
         return ended
 
     async def resume(self) -> Sequence[Restraint]:

@@ -166,7 +166,36 @@ def test_three_families_on_three_contexts_raise_nothing() -> None:
         ]
     )
     assert [one.severity for one in found] == [Severity.MEDIUM, Severity.MEDIUM]
-    assert found[-1].families == (Family.NETWORK, Family.CLIENT, Family.ECONOMICS)
+    assert found[-1].families == (Family.NETWORK, Family.ECONOMICS)
+    assert [one.contexts for one in found] == [("c1",), ("c2",)]
+
+
+def test_an_alert_that_is_told_again_names_only_what_is_new() -> None:
+    pairs = [
+        one
+        for n in range(5)
+        for one in (
+            finding(f"a{n}", n, context=f"c{n}"),
+            finding(f"b{n}", n, context=f"c{n}", family=Family.CLIENT),
+        )
+    ]
+    assert [one.contexts for one in alerts(pairs)] == [(f"c{n}",) for n in range(5)]
+    spend = finding("s", 9, context="", family=Family.ECONOMICS)
+    assert alerts([*pairs, spend])[-1].contexts == tuple(f"c{n}" for n in range(5))
+
+
+def test_a_thief_of_a_thousand_networks_costs_one_small_alert_each() -> None:
+    many = [
+        one
+        for n in range(1_000)
+        for one in (
+            finding(f"a{n}", n, context=f"c{n}"),
+            finding(f"b{n}", n, context=f"c{n}", family=Family.CLIENT),
+        )
+    ]
+    found = alerts(many)
+    assert len(found) == 1_000
+    assert max(len(one.findings) for one in found) == 2
 
 
 def test_an_alert_is_told_again_when_it_grows_and_only_then() -> None:

@@ -189,6 +189,7 @@ def test_a_merged_incident_goes_on_in_the_other_with_all_that_it_has() -> None:
         "bo",
     )
     assert into.reckoning == other.reckoning
+    assert into.absorbed == (other.id,)
     assert into.title == "2 keys of 2 owners are being used by somebody else"
 
 

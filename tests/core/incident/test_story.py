@@ -170,6 +170,14 @@ def test_an_action_that_holds_the_client_back_contains_the_incident_until_it_end
     assert lifted.actions == ("act_000000000001",)
 
 
+def test_an_incident_that_spread_is_contained_again_by_the_action_that_holds_the_new_client() -> None:
+    held = work.with_action(incident(), action(), by="x")
+    spread = msgspec.structs.replace(held, state=IncidentState.OPEN)
+    other = msgspec.structs.replace(action(), id=ActionId("act_000000000002"))
+    assert work.with_action(spread, action(), by="x").state is IncidentState.OPEN
+    assert work.with_action(spread, other, by="x").state is IncidentState.CONTAINED
+
+
 def test_the_last_action_that_ends_lifts_the_incident_and_not_the_first() -> None:
     other = msgspec.structs.replace(action(), id=ActionId("act_000000000002"))
     held = work.with_action(work.with_action(incident(), action(), by="x"), other, by="x")

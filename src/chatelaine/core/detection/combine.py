@@ -21,6 +21,8 @@ _MOST_NOTED: Final = 256
 """Findings that one window holds; beyond it the least severe gives way, the oldest of those first."""
 _MOST_WINDOWS: Final = 100_000
 _DIGITS: Final = 24
+_WHOLE: Final = ContextId("")
+"""Stands for the key as a whole."""
 
 Subject = tuple[str, str]
 """What findings are about: a key; or, where no key is known, a client context."""
@@ -49,11 +51,11 @@ class Noted(Struct, frozen=True, array_like=True, gc=False):
     certain: bool
 
 
-class Told(Struct, frozen=True, array_like=True):
-    """What the last alert of a window said."""
+class Told(Struct, frozen=True, array_like=True, gc=False):
+    """What the last alert said of one client context; "" for the key as a whole."""
 
     at: Instant
-    contexts: tuple[ContextId, ...]
+    context: ContextId
     families: tuple[Family, ...]
     severity: Severity
     certain: bool
@@ -64,7 +66,7 @@ class Window(Struct, frozen=True, array_like=True):
 
     noted: tuple[Noted, ...] = ()
     """In the order in which they came."""
-    told: Told | None = None
+    told: tuple[Told, ...] = ()
 
 
 class Combined(NamedTuple):
@@ -72,7 +74,7 @@ class Combined(NamedTuple):
 
     window: Window
     alert: Alert | None
-    """Where it tells more than the alert before: another client, another family, a higher severity."""
+    """It names the clients of which it tells more than alerts before: new ones, or more of known ones."""
     repeated: bool
     """Whether the same was found a moment ago: then nothing changes."""
     alerted: bool
@@ -90,21 +92,22 @@ def step(window: Window, finding: Finding, rules: Rules) -> Combined:
     if any(_repeats(one, finding, rules) for one in kept.noted):
         return Combined(kept, None, repeated=True, alerted=_belongs(kept.told, finding))
     noted = _bounded((*kept.noted, _note(finding)))
-    groups = tuple(_agreements(noted))
-    if not groups:
+    before = {one.context: one for one in kept.told}
+    grown = [group for group in _agreements(noted) if _adds(before.get(group.told.context), group.told)]
+    if not grown:
         return Combined(Window(noted, kept.told), None, repeated=False, alerted=_belongs(kept.told, finding))
-    told = _sum(groups, max(finding.at, kept.told.at if kept.told else finding.at))
-    if kept.told is not None and _adds_nothing(kept.told, told):
-        return Combined(Window(noted, kept.told), None, repeated=False, alerted=_belongs(kept.told, finding))
-    alert = _alert(told, groups, finding, rules)
+    told = tuple({**before, **{group.told.context: group.told for group in grown}}.values())
+    alert = _alert(grown, finding, rules)
     return Combined(Window(noted, told), alert, repeated=False, alerted=_belongs(told, finding))
 
 
 def _within(window: Window, at: Instant, rules: Rules) -> Window:
     newest = max((at, *(one.at for one in window.noted)))
     oldest = newest - rules.window_seconds * SECOND
-    told = window.told if window.told is not None and window.told.at >= oldest else None
-    return Window(tuple(one for one in window.noted if one.at >= oldest), told)
+    return Window(
+        tuple(one for one in window.noted if one.at >= oldest),
+        tuple(one for one in window.told if one.at >= oldest),
+    )
 
 
 def _repeats(one: Noted, finding: Finding, rules: Rules) -> bool:
@@ -135,71 +138,71 @@ def _bounded(noted: tuple[Noted, ...]) -> tuple[Noted, ...]:
 
 
 class _Agreement(NamedTuple):
-    context: ContextId
-    """"" where the findings are about the key as a whole."""
-    noted: tuple[Noted, ...]
-    families: frozenset[Family]
-    certain: bool
+    told: Told
+    own: Sequence[Noted]
+    """Findings of the context itself."""
+    shared: Sequence[Noted]
+    """Findings about the key, which count for each of its contexts."""
 
 
 def _agreements(noted: tuple[Noted, ...]) -> Iterator[_Agreement]:
     """Yield each context on which there is enough, in the order of their first findings, and the key last."""
-    contexts = tuple(dict.fromkeys(one.context for one in noted if one.context))
-    for context in (*contexts, ContextId("")):
-        about = tuple(one for one in noted if one.context in {context, ""})
-        families = frozenset(one.family for one in about)
-        certain = any(one.certain and one.context == context for one in about)
-        if certain or len(families) >= _AGREEING:
-            yield _Agreement(context, about, families, certain)
+    by_context: dict[ContextId, list[Noted]] = {}
+    for one in noted:
+        by_context.setdefault(one.context, []).append(one)
+    shared = by_context.pop(_WHOLE, [])
+    for context, own in by_context.items():
+        yield from _agreement(context, own, shared)
+    yield from _agreement(_WHOLE, shared, [])
 
 
-def _sum(groups: tuple[_Agreement, ...], at: Instant) -> Told:
-    families = frozenset[Family]().union(*(group.families for group in groups))
-    return Told(
-        at=at,
-        contexts=tuple(group.context for group in groups if group.context),
+def _agreement(context: ContextId, own: Sequence[Noted], shared: Sequence[Noted]) -> Iterator[_Agreement]:
+    families = {one.family for one in own} | {one.family for one in shared}
+    certain = any(one.certain for one in own)
+    if not certain and len(families) < _AGREEING:
+        return
+    most = max(one.severity for one in (*own, *shared)) + (len(families) >= _CONVINCING)
+    told = Told(
+        at=max(one.at for one in own),
+        context=context,
         families=tuple(family for family in Family if family in families),
-        severity=max(_severity(group) for group in groups),
-        certain=any(group.certain for group in groups),
+        severity=Severity(min(most, Severity.CRITICAL)),
+        certain=certain,
     )
+    yield _Agreement(told, own, shared)
 
 
-def _severity(group: _Agreement) -> Severity:
-    most = max(one.severity for one in group.noted)
-    raised = most + (len(group.families) >= _CONVINCING)
-    return Severity(min(raised, Severity.CRITICAL))
-
-
-def _adds_nothing(before: Told, after: Told) -> bool:
-    return (
-        set(after.contexts) <= set(before.contexts)
-        and set(after.families) <= set(before.families)
+def _adds(before: Told | None, after: Told) -> bool:
+    return before is None or not (
+        set(after.families) <= set(before.families)
         and after.severity <= before.severity
         and after.certain <= before.certain
     )
 
 
-def _belongs(told: Told | None, finding: Finding) -> bool:
-    if told is None:
-        return False
-    return not finding.context or not told.contexts or finding.context in told.contexts
+def _belongs(told: tuple[Told, ...], finding: Finding) -> bool:
+    if not finding.context:
+        return bool(told)
+    return any(one.context in {finding.context, _WHOLE} for one in told)
 
 
-def _alert(told: Told, groups: tuple[_Agreement, ...], finding: Finding, rules: Rules) -> Alert:
-    noted = {one.id: one for group in groups for one in group.noted}
+def _alert(groups: Sequence[_Agreement], finding: Finding, rules: Rules) -> Alert:
+    noted = {one.id: one for group in groups for one in (*group.own, *group.shared)}
     worst_first = sorted(noted.values(), key=lambda one: (-one.severity, one.at, one.id))
     named = (rules.playbooks.get(one.detection, "") for one in worst_first)
+    families = {family for group in groups for family in group.told.families}
+    certain = any(group.told.certain for group in groups)
     return Alert(
         id=AlertId(sha256(f"alert|{finding.key}|{finding.id}".encode()).hexdigest()[:_DIGITS]),
         at=finding.at,
         key=finding.key,
         owner=finding.owner,
-        contexts=told.contexts,
-        severity=told.severity,
-        families=told.families,
-        certain=told.certain,
-        # The families of one context, not of all of them together.
-        actionable=told.certain or any(len(group.families) >= _AGREEING for group in groups),
+        contexts=tuple(group.told.context for group in groups if group.told.context),
+        severity=max(group.told.severity for group in groups),
+        families=tuple(family for family in Family if family in families),
+        certain=certain,
+        # The families of one client, not of all of them together.
+        actionable=certain or any(len(group.told.families) >= _AGREEING for group in groups),
         findings=tuple(one.id for one in sorted(noted.values(), key=lambda one: (one.at, one.id))),
         playbooks=tuple(dict.fromkeys(name for name in named if name)),
     )

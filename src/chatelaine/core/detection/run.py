@@ -20,6 +20,10 @@ _MOST_GROUPS: Final = 500_000
 """Memories that are held at all; the oldest gives way."""
 _MOST_KINDS: Final = 4_096
 _DIGITS: Final = 24
+_LONGEST: Final = 400
+"""Characters of a sentence."""
+_LONGEST_FACT: Final = 120
+_MOST_FACTS: Final = 16
 
 
 class Detection(NamedTuple):
@@ -122,9 +126,7 @@ class Runner:
 
 def finding(card: Card, sighting: Sighting, said: Said, family: Family) -> Finding:
     """Return what a detection said as a finding; the same sighting always gives the same id."""
-    if not isfinite(said.score):
-        # No store and no peer could read it again.
-        said = replace(said, score=0.0)
+    said = _bounded(said)
     told = (
         f"{card.id}|{card.version}|{sighting.exchange}|{sighting.phase}|{sighting.at}|{sighting.key}|{family}"
     )
@@ -143,3 +145,26 @@ def finding(card: Card, sighting: Sighting, said: Said, family: Family) -> Findi
         certain=card.certain,
         said=said,
     )
+
+
+def _bounded(said: Said) -> Said:
+    """Return what a detection said, cut to what every store and frame can hold.
+
+    A caller chooses what stands in a User-Agent or a model's name, and how long it is.
+    """
+    return replace(
+        said,
+        seen=_cut(said.seen),
+        usual=_cut(said.usual),
+        against=_cut(said.against),
+        # JSON has no infinity: no store and no peer could read it again.
+        score=said.score if isfinite(said.score) else 0.0,
+        facts=tuple(
+            (_cut(name, _LONGEST_FACT), _cut(value, _LONGEST_FACT))
+            for name, value in said.facts[:_MOST_FACTS]
+        ),
+    )
+
+
+def _cut(text: str, most: int = _LONGEST) -> str:
+    return text if len(text) <= most else f"{text[: most - 1]}…"

@@ -15,7 +15,7 @@ _BASE62: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz
 _DIGITS: Final = 12
 _MOST: Final = 1_000
 """Findings and alerts that an incident names: the first half, and the latest."""
-_MOST_NAMED: Final = 256
+_MOST_NAMED: Final = 1_000
 """Keys, contexts and networks that an incident names."""
 _ENGINE: Final = "chatelaine"
 
@@ -110,6 +110,7 @@ def merge(into: Incident, other: Incident, *, at: Instant) -> tuple[Incident, In
         notes=tuple(sorted((*into.notes, *other.notes), key=lambda one: one.at)),
         changes=tuple(sorted((*into.changes, *other.changes), key=lambda one: one.at)),
         assignee=into.assignee or other.assignee,
+        absorbed=_most(into.absorbed, (other.id, *other.absorbed)),
     )
     return replace(both, title=title(both)), replace(gone, merged_into=into.id, holding=())
 

@@ -72,9 +72,11 @@ def with_action(incident: Incident, action: Action, *, by: str) -> Incident:
     holding = (*others, action.id) if _holds(action) else others
     told = replace(incident.money, at_risk=NOTHING) if holding else incident.money
     moved = replace(incident, actions=known, holding=holding, money=told)
-    if incident.state is IncidentState.MERGED or bool(holding) == bool(incident.holding):
+    begun = _holds(action) and action.id not in incident.holding
+    ended = bool(incident.holding) and not holding
+    if incident.state is IncidentState.MERGED or not (begun or ended):
         return moved
-    given = IncidentInput.CONTAIN if holding else IncidentInput.LIFT
+    given = IncidentInput.CONTAIN if begun else IncidentInput.LIFT
     reason = f"{action.playbook}: {action.wanted.kind} is {action.state}"
     return apply(moved, given, at=action.changed_at, by=by, reason=reason)
 

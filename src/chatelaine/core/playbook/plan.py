@@ -92,8 +92,11 @@ def make_plan(playbook: Playbook, situation: Situation, now: Instant, *, by: str
 
 
 def action_id(situation: Situation, playbook: PlaybookId, place: int, *, asked: str = "") -> ActionId:
-    """Return the id of an action: of its incident, its alert, its playbook and its place in the plan."""
-    told = f"action|{situation.incident}|{situation.alert.id}|{playbook}|{place}{asked}"
+    """Return the id of an action: of its alert, its playbook and its place in the plan.
+
+    Not of its incident, which may have been merged into another one before the alert is answered again.
+    """
+    told = f"action|{situation.alert.id}|{playbook}|{place}{asked}"
     number = int.from_bytes(sha256(told.encode()).digest()[:12], "big")
     digits = ""
     for _ in range(_DIGITS):
