@@ -3,7 +3,7 @@
 from chatelaine import catalog
 from chatelaine.model.detection import Finding, Phase, Sighting
 from chatelaine.model.words import SECOND, ContextId, ExchangeId, Instant, KeyId, OwnerId
-from chatelaine.services.detection import Watch
+from chatelaine.services.detection import Turn, Watch
 
 HOPS = [one for one in catalog.detections() if one.card.id == "actor_conversation_hops"]
 OWNERS = ["acme", "zeta", "acme", "zeta"]
@@ -26,7 +26,10 @@ def turn(number: int) -> Sighting:
 
 
 def found_by(watch: Watch, numbers: range) -> list[Finding]:
-    return [one for number in numbers for one in watch.see(turn(number))]
+    shown = Turn()
+    for number in numbers:
+        watch.see(turn(number), shown)
+    return shown.findings
 
 
 def test_a_conversation_that_hops_between_owners_is_found() -> None:
