@@ -87,8 +87,8 @@ def first_request(month: Month) -> Alarms:
 
     Smoothing as in the paper: a value a key never showed gets the population's share, weighed by one request.
     """
-    frame = month.frame.with_row_index("row").with_columns(prefix=pl.col("ip") // 256)
-    named = ("prefix", "asn", "cc", "ja4", "hdr", "ua")
+    frame = month.frame.with_row_index("row")
+    named = ("asn", "cc", "ua")
     source = frame.select("row", "key", *named).unique(("key", *named), keep="first", maintain_order=True)
     sizes = {name: frame[name].value_counts() for name in named}
     shares = {

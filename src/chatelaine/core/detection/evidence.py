@@ -168,7 +168,7 @@ class Engine:
 
     def _known(self, key: KeyState, s: Sighting, values: tuple[Value, ...], before: Value | None) -> None:
         if before is not None and before != s.context:
-            key.moves += 1.0
+            key.moves += 0.0 if key.frozen else 1.0
             other = key.episodes.get(before)
             if other is not None:
                 other.moves += 1
@@ -288,7 +288,9 @@ class Engine:
         if score < HARMLESS and episode.count >= ENOUGH and not key.frozen:
             self._settle(key, ident)
         told = reasons(key, episode, weighed, values) if score >= HARMLESS else ()
-        return Weight(score, raw, episode.count, by_family(weighed), told[:MOST], told[: -MOST - 1 : -1])
+        against = tuple(one for one in reversed(told) if one[1] < 0)
+        told = tuple(one for one in told if one[1] > 0)
+        return Weight(score, raw, episode.count, by_family(weighed), told[:MOST], against[:MOST])
 
     def _links(self, key: KeyState, s: Sighting, episode: Episode, values: tuple[Value, ...]) -> Linked:
         owner, hour, fresh = key.owner, key.hour, self.fresh
