@@ -40,7 +40,7 @@ ALARMING = -0.7
 """The score from which on a peak does not teach the scale: five false alarms in a thousand key-days."""
 KEYS, CROWD, TOKENS, FRESH = 100_000, 20_000, 200_000, 50_000
 """How many keys, values of a dimension, prefixes and fresh tokens are remembered."""
-FADES = 30
+FADES = 60
 """Days after which nothing of the scale's window is left."""
 
 

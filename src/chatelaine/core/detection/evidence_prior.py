@@ -21,10 +21,11 @@ WEIGHTS: tuple[float, ...] = (
 )
 
 BASE = 0.114
-"""The share of a benign population's key-days whose peak reaches the scale's lowest step."""
+"""The share of a benign population's key-days whose peak reaches the scale's lowest step, at drift 1."""
 
 HAZARD: tuple[float, ...] = (
-    *(0.125, 0.12, 0.15, 0.165, 0.185, 0.20, 0.19, 0.20, 0.215, 0.22, 0.225, 0.23, 0.25, 0.255, 0.265, 0.26),
-    *(0.25,) * 74,
+    *(0.12, 0.12, 0.155, 0.165, 0.185, 0.20, 0.195, 0.20, 0.215, 0.225, 0.23, 0.235, 0.24, 0.255, 0.25, 0.26),
+    *(0.26, 0.28, 0.30, 0.31),
+    *(0.32,) * 70,
 )
-"""The share of the peaks that reached a step and end in it."""
+"""The share of the peaks that reached a step and end in it: far out, three in ten."""
