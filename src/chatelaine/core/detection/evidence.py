@@ -67,7 +67,7 @@ class Engine:
             self._turn(s.key, key, hour)
         client = client_of(s)
         ident = key.episode_of(s, client)
-        if ident == s.asn and self.prefixes.established(s.prefix, key.owner, hour):
+        if ident == s.asn and key.roams() and self.prefixes.established(s.prefix, key.owner, hour):
             ident = None
         if s.phase == Phase.ENDED:
             return self._ended(key, s, ident)
