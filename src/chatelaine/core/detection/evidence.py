@@ -199,16 +199,15 @@ class Engine:
             crowd.learn(value)
 
     def _learn(self, key: KeyState, values: tuple[Value, ...], begin: int) -> None:
-        hour, habits = key.hour, key.habits
-        at = begin
-        for value in values:
-            entry = habits[at].counts.get(value)
+        hour, at = key.hour, begin
+        for counts, value in zip(key.replied if begin else key.shown, values, strict=True):
+            entry = counts.get(value)
             if entry is None:
-                habits[at].bear(value, hour)
+                key.habits[at].bear(value, hour)
             else:
                 entry[0] += 1
                 if entry[1] >= 0 and entry[1] != hour:
-                    habits[at].repeat(entry)
+                    key.habits[at].repeat(entry)
             at += 1
 
     def _ended(self, key: KeyState, s: Sighting, ident: Value | None) -> Weight | None:

@@ -94,12 +94,15 @@ class KeyState:
 
     __slots__ = (
         "asked", "busiest", "chains", "day", "dearest", "ended", "episodes", "frozen", "habits", "hour",
-        "hours", "moves", "now", "owner", "peak", "replies", "spent", "turns",
+        "hours", "moves", "now", "owner", "peak", "replied", "replies", "shown", "spent", "turns",
     )  # fmt: skip
 
     def __init__(self, owner: str) -> None:
         self.owner = owner
         self.habits = [Habit(room) for room in ROOM]
+        # The loop over all dimensions is the engine's hottest: it goes over the tables themselves.
+        self.shown = [habit.counts for habit in self.habits[:ASKED]]
+        self.replied = [habit.counts for habit in self.habits[ASKED:]]
         self.asked = self.ended = 0
         """How many requests, and replies, the habits were learnt from."""
         self.hour = self.day = -1
