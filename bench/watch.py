@@ -178,12 +178,16 @@ def judge_detection(report: Report, runs: Sequence[Run]) -> None:
         else:
             report.add(f"found {name}", f"≥ {bar:.0%}", total.share(), met=total.share() >= bar)
         for within in (1, 10, 100, 1000):
-            report.orient(f"  within {within} requests of the thief", total.share(within))
-        report.orient("  median requests until found", float(np.median(total.requests or [0])))
-        report.orient("  median minutes until found", float(np.median(total.minutes or [0])))
-        report.orient("  median dollars lost until found", float(np.median(total.lost or [0])))
-        report.orient("  90 % lost fewer dollars than", float(np.quantile(total.lost or [0], 0.9)))
-        report.orient("  owners' requests blocked for each theft found", blocked(runs, budget))
+            report.orient(f"  within {within} requests, at {budget:g}", total.share(within))
+        costs = (
+            ("median requests until found", np.median(total.requests or [0])),
+            ("median minutes until found", np.median(total.minutes or [0])),
+            ("median dollars lost until found", np.median(total.lost or [0])),
+            ("90 % lost fewer dollars than", np.quantile(total.lost or [0], 0.9)),
+            ("owners' requests blocked for each theft found", blocked(runs, budget)),
+        )
+        for what, measured in costs:
+            report.orient(f"  {what}, at {budget:g}", float(measured))
 
 
 def judge_families(report: Report, runs: Sequence[Run]) -> None:

@@ -7,9 +7,14 @@ from math import log
 
 import numpy as np
 import polars as pl
-from sklearn.ensemble import IsolationForest
 
+from rig import say
 from watch_month import DAY, FROM, Alarms, Floats, Ints, Month
+
+try:
+    from sklearn.ensemble import IsolationForest
+except ImportError:  # whoever only writes alarms needs no rivals
+    IsolationForest = None
 
 HOUR = 3600
 WEEK_HOURS = 168
@@ -72,6 +77,9 @@ def deviation(month: Month, table: pl.DataFrame) -> Alarms:
 
 def forest(month: Month, table: pl.DataFrame) -> Alarms:
     """Return alarms of an isolation forest over the same deviations, grown on the warm-up."""
+    if IsolationForest is None:
+        say("  scikit-learn is missing: no isolation forest")
+        return ordered(month, np.zeros(0, np.int64), np.zeros(0))
     z = zscores(table)
     warm = (table["hour"].to_numpy() * HOUR >= FROM // 2) & (table["hour"].to_numpy() * HOUR < FROM)
     grown = IsolationForest(n_estimators=100, random_state=1).fit(
@@ -87,8 +95,8 @@ def first_request(month: Month) -> Alarms:
 
     Smoothing as in the paper: a value a key never showed gets the population's share, weighed by one request.
     """
-    frame = month.frame.with_row_index("row").with_columns(prefix=pl.col("ip") // 256)
-    named = ("prefix", "asn", "cc", "ja4", "hdr", "ua")
+    frame = month.frame.with_row_index("row")
+    named = ("asn", "cc", "ua")
     source = frame.select("row", "key", *named).unique(("key", *named), keep="first", maintain_order=True)
     sizes = {name: frame[name].value_counts() for name in named}
     shares = {

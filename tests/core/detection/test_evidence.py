@@ -55,8 +55,9 @@ def test_reasons_name_what_was_seen_and_what_is_usual(settled: Engine) -> None:
     weight = run(settled, list(of_thief(begun(12.4), 3, owner="owner1")))[-1]
     named = {name: (shown, usual) for name, _, shown, usual in weight.reasons}
     assert weight.reasons[0][1] == max(nats for _, nats, _, _ in weight.reasons)
-    assert named["asn"] == ("64999", "64500")
-    assert weight.against[0][1] <= weight.reasons[-1][1]
+    assert named["model"] == ("o9-max", "gpt-4o-mini")
+    assert named["input"][0] == "8192+ tokens"
+    assert all(nats < 0 for _, nats, _, _ in weight.against)
 
 
 def test_a_new_machine_of_the_owner_weighs_less_than_a_thief(settled: Engine) -> None:
@@ -180,3 +181,21 @@ def test_the_state_of_a_key_is_bounded_whatever_is_sent() -> None:
         )
         engine.weigh(noise)
     assert len(msgspec.json.encode(engine.keys["key000001"].dump())) < LARGEST_KEY
+
+
+def test_a_prefix_that_others_share_is_known_only_to_a_key_that_roams() -> None:
+    engine = Engine()
+    shared = [f"10.9.{number}.0/24" for number in range(200)]
+    sightings = [
+        with_(s, prefix=shared[(number * 7 + day) % 150], context=f"{number}")
+        for day in range(12)
+        for who in range(6)
+        for number, s in enumerate(
+            with_(one, at=one.at + day * DAY) for one in of_owner(1, key=f"roams0000{who}", owner=f"r{who}")
+        )
+    ]
+    sightings += of_owner(12, owner="steady")
+    run(engine, sorted(sightings, key=lambda s: s.at))
+    new = with_(next(of_owner(1, owner="steady")), at=begun(12.4), prefix=shared[3], context="new")
+    assert engine.prefixes.established(shared[3], "steady", new.at // (3600 * SECOND))
+    assert engine.weigh(new) is not None

@@ -40,7 +40,7 @@ ALARMING = -0.7
 """The score from which on a peak does not teach the scale: five false alarms in a thousand key-days."""
 KEYS, CROWD, TOKENS, FRESH = 100_000, 20_000, 200_000, 50_000
 """How many keys, values of a dimension, prefixes and fresh tokens are remembered."""
-FADES = 30
+FADES = 60
 """Days after which nothing of the scale's window is left."""
 
 
@@ -67,7 +67,7 @@ class Engine:
             self._turn(s.key, key, hour)
         client = client_of(s)
         ident = key.episode_of(s, client)
-        if ident == s.asn and self.prefixes.established(s.prefix, key.owner, hour):
+        if ident == s.asn and key.roams() and self.prefixes.established(s.prefix, key.owner, hour):
             ident = None
         if s.phase == Phase.ENDED:
             return self._ended(key, s, ident)
@@ -184,7 +184,7 @@ class Engine:
 
     def _known(self, key: KeyState, s: Sighting, values: tuple[Value, ...], before: Value | None) -> None:
         if before is not None and before != s.context:
-            key.moves += 1.0
+            key.moves += 0.0 if key.frozen else 1.0
             other = key.episodes.get(before)
             if other is not None:
                 other.moves += 1
@@ -215,16 +215,15 @@ class Engine:
             crowd.learn(value)
 
     def _learn(self, key: KeyState, values: tuple[Value, ...], begin: int) -> None:
-        hour, habits = key.hour, key.habits
-        at = begin
-        for value in values:
-            entry = habits[at].counts.get(value)
+        hour, at = key.hour, begin
+        for counts, value in zip(key.replied if begin else key.shown, values, strict=True):
+            entry = counts.get(value)
             if entry is None:
-                habits[at].bear(value, hour)
+                key.habits[at].bear(value, hour)
             else:
                 entry[0] += 1
                 if entry[1] >= 0 and entry[1] != hour:
-                    habits[at].repeat(entry)
+                    key.habits[at].repeat(entry)
             at += 1
 
     def _ended(self, key: KeyState, s: Sighting, ident: Value | None) -> Weight | None:
@@ -304,7 +303,9 @@ class Engine:
         if score < HARMLESS and episode.count >= ENOUGH and not key.frozen:
             self._settle(key, ident)
         told = reasons(key, episode, weighed, values) if score >= HARMLESS else ()
-        return Weight(score, raw, episode.count, by_family(weighed), told[:MOST], told[: -MOST - 1 : -1])
+        against = tuple(one for one in reversed(told) if one[1] < 0)
+        told = tuple(one for one in told if one[1] > 0)
+        return Weight(score, raw, episode.count, by_family(weighed), told[:MOST], against[:MOST])
 
     def _links(self, key: KeyState, s: Sighting, episode: Episode, values: tuple[Value, ...]) -> Linked:
         owner, hour, fresh = key.owner, key.hour, self.fresh

@@ -88,7 +88,10 @@ class Habit:
         """Take the state that a dump holds."""
         flat = texts_or_numbers(state)
         self.singles, self.births = numbers(state, 0, 2)
-        self.counts = {flat[at]: [int(flat[at + 1]), int(flat[at + 2])] for at in range(2, len(flat) - 2, 3)}
+        self.counts.clear()
+        self.counts.update(
+            (flat[at], [int(flat[at + 1]), int(flat[at + 2])]) for at in range(2, len(flat) - 2, 3)
+        )
 
 
 class Crowd:

@@ -23,6 +23,8 @@ PREFIXES, SYSTEMS, AGENTS = 8, 8, 16
 """How many different ones an episode remembers."""
 COLD, FEW = 4, 50
 """Active hours until a key has habits, or requests in more hours than one."""
+ROAMING = 0.1
+"""The share of active hours with a prefix never seen, from which on a key is said to roam."""
 REQUESTS = 100
 """So many requests say as much as one more active hour."""
 UNWEIGHED = -99.0
@@ -92,12 +94,15 @@ class KeyState:
 
     __slots__ = (
         "asked", "busiest", "chains", "day", "dearest", "ended", "episodes", "frozen", "habits", "hour",
-        "hours", "moves", "now", "owner", "peak", "replies", "spent", "turns",
+        "hours", "moves", "now", "owner", "peak", "replied", "replies", "shown", "spent", "turns",
     )  # fmt: skip
 
     def __init__(self, owner: str) -> None:
         self.owner = owner
         self.habits = [Habit(room) for room in ROOM]
+        # The loop over all dimensions is the engine's hottest: it goes over the tables themselves.
+        self.shown = [habit.counts for habit in self.habits[:ASKED]]
+        self.replied = [habit.counts for habit in self.habits[ASKED:]]
         self.asked = self.ended = 0
         """How many requests, and replies, the habits were learnt from."""
         self.hour = self.day = -1
@@ -144,6 +149,10 @@ class KeyState:
     def lived(self) -> float:
         """Return the active hours that its habits stand for; many requests in few hours add some."""
         return self.hours + self.asked / REQUESTS
+
+    def roams(self) -> bool:
+        """Tell whether it comes from new prefixes all the time, as behind an edge network or on runners."""
+        return self.habits[Dim.PREFIX].newness(self.lived) > ROAMING
 
     def episode_of(self, s: Sighting, client: str) -> Value | None:
         """Return which episode a context belongs to; None where it is known."""

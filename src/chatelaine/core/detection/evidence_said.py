@@ -2,13 +2,18 @@
 
 from msgspec import Struct
 
+from chatelaine.core.detection.evidence_habit import COUNT, Value
 from chatelaine.core.detection.evidence_key import Episode, KeyState
 from chatelaine.core.detection.evidence_terms import FAMILIES, name_of
-from chatelaine.core.detection.evidence_view import ALL
+from chatelaine.core.detection.evidence_view import ALL, told
 from chatelaine.model.detection import Family
 
 MOST = 6
 """So many reasons are told."""
+OFTEN = 3
+"""So many usual values are told."""
+LEAST = 0.1
+"""Nats; what weighs less is no reason."""
 
 Reason = tuple[str, float, str, str]
 """The term's name, its weight in nats, what was seen, and what is usual."""
@@ -41,19 +46,21 @@ def by_family(weighed: list[float]) -> dict[Family, float]:
 
 
 def reasons(
-    key: KeyState, episode: Episode, weighed: list[float], shown: tuple[object, ...]
+    key: KeyState, episode: Episode, weighed: list[float], shown: tuple[Value, ...]
 ) -> tuple[Reason, ...]:
-    """Return the terms that weigh at all, the heaviest first, with what was seen and what is usual."""
+    """Return the terms that weigh anything, the heaviest first, with what was seen and what is usual."""
     order = sorted(range(len(weighed)), key=lambda at: -weighed[at])
     return tuple(
-        (name_of(at), round(weighed[at], 2), seen(episode, at, shown), usual(key, at)) for at in order
+        (name_of(at), round(weighed[at], 2), seen(episode, at, shown), usual(key, at))
+        for at in order
+        if abs(weighed[at]) >= LEAST
     )
 
 
-def seen(episode: Episode, at: int, shown: tuple[object, ...]) -> str:
+def seen(episode: Episode, at: int, shown: tuple[Value, ...]) -> str:
     """Return what the last request showed in a term."""
     if at < len(shown):
-        return str(shown[at])
+        return told(at, shown[at])
     return f"{episode.count} requests, {len(episode.prefixes)} prefixes, {len(episode.agents)} agents"
 
 
@@ -62,5 +69,5 @@ def usual(key: KeyState, at: int) -> str:
     if at >= ALL:
         return f"{key.busiest:.0f} requests in its busiest hour"
     counts = key.habits[at].counts
-    often = sorted(counts, key=lambda value: -counts[value][0])[:3]
-    return ", ".join(str(value) for value in often)
+    often = sorted(counts, key=lambda value: -counts[value][COUNT])[:OFTEN]
+    return ", ".join(told(at, value) for value in often)

@@ -3,8 +3,9 @@
 A key's day has a peak: the strongest evidence seen on it. The scale counts the peaks of a trailing window and
 tells, for any evidence, how many of a thousand key-days would reach it if no key were stolen. It is Kaplan
 and Meier's estimator of survival (1958), with a Beta prior from shipped tables on each step: an installation
-that is small leans on the prior, a large one on itself. Whatever was alarming is censored: it counts up to
-where it would be looked at, never beyond, so a thief cannot teach the scale that thieves are usual.
+that is small leans on the prior, a large one on itself. A thief cannot teach it that thieves are usual: what
+is alarming is censored, and counts no more than as many false alarms as are expected at its score; but a part
+of it always counts, or a population that changes for good would never be believed.
 """
 
 from math import log10
@@ -13,19 +14,23 @@ from chatelaine.core.detection.evidence_dump import Plain, numbers
 
 LOW, STEP, BINS = -4.0, 0.5, 90
 """Evidence is counted from ``LOW`` on in steps of ``STEP``."""
-KEEP = 0.9
-"""What a day leaves of the counts: a window of ten days."""
+KEEP = 0.8
+"""What a day leaves of the counts: a window of five days."""
 WEIGHT = 40.0
 """So many key-days at risk weigh as much as the prior does, in each step."""
-BASE_WEIGHT = 2000.0
+BASE_WEIGHT = 500.0
 """The same for the share of key-days that reach ``LOW``."""
 TOP = 6.0
+ALARM, EXPECTED = 0.0, 1e-3
+"""The score of an alarm, and the false ones in a key-day that are expected at it."""
+BELIEVED = 0.25
+"""The least that an alarming day counts."""
 
 
 class Scale:
     """Counts of peaks over a trailing window, and the score they give."""
 
-    __slots__ = ("base", "censor", "days", "ended", "prior", "reached", "risk", "table")
+    __slots__ = ("alarmed", "base", "censor", "days", "ended", "prior", "reached", "risk", "table")
 
     def __init__(self, base: float, prior: tuple[float, ...], censor: float) -> None:
         self.base = base
@@ -34,7 +39,7 @@ class Scale:
         """The prior probability that a peak which reached a step ends in it."""
         self.censor = censor
         """The score from which on a peak is not counted any further."""
-        self.days = self.reached = 0.0
+        self.days = self.reached = self.alarmed = 0.0
         self.ended = [0.0] * BINS
         self.risk = [0.0] * BINS
         self.table: list[float] = []
@@ -45,13 +50,20 @@ class Scale:
         self.days += 1.0
         if peak is None or peak < LOW:
             return
-        self.reached += 1.0
+        weight = self._weight(peak)
+        self.reached += weight
         last = min(BINS - 1, int((peak - LOW) / STEP))
         for at in range(last + 1):
             if self.table[at] >= self.censor:
                 return
-            self.risk[at] += 1.0
-        self.ended[last] += 1.0
+            self.risk[at] += weight
+        self.ended[last] += weight
+
+    def _weight(self, peak: float) -> float:
+        if self.score(peak) < ALARM:
+            return 1.0
+        self.alarmed += 1.0
+        return max(BELIEVED, min(1.0, EXPECTED * (self.days + BASE_WEIGHT) / self.alarmed))
 
     def settle(self) -> None:
         """Make the table anew."""
@@ -66,6 +78,7 @@ class Scale:
         """Let a day pass."""
         self.days *= KEEP
         self.reached *= KEEP
+        self.alarmed *= KEEP
         self.ended = [x * KEEP for x in self.ended]
         self.risk = [x * KEEP for x in self.risk]
 
@@ -81,7 +94,7 @@ class Scale:
 
     def dump(self) -> Plain:
         """Return its state in builtins."""
-        return [self.days, self.reached, *self.ended, *self.risk, *self.table]
+        return [self.days, self.reached, self.alarmed, *self.ended, *self.risk, *self.table]
 
     def load(self, state: Plain) -> None:
         """Take the state that a dump holds.
@@ -89,7 +102,7 @@ class Scale:
         Raises:
             ValueError: it is no such state.
         """
-        self.days, self.reached = numbers(state, 0, 2)
-        self.ended = numbers(state, 2, 2 + BINS)
-        self.risk = numbers(state, 2 + BINS, 2 + 2 * BINS)
-        self.table = numbers(state, 2 + 2 * BINS, 3 + 3 * BINS)
+        self.days, self.reached, self.alarmed = numbers(state, 0, 3)
+        self.ended = numbers(state, 3, 3 + BINS)
+        self.risk = numbers(state, 3 + BINS, 3 + 2 * BINS)
+        self.table = numbers(state, 3 + 2 * BINS, 4 + 3 * BINS)

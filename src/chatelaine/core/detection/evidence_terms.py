@@ -18,7 +18,7 @@ class Term(IntEnum):
     ALONE = 20
     """Conversations it does not share, where the owner's contexts do."""
     AGENTS = 21
-    """Many agents behind one client."""
+    """More agents behind one client than the whole key shows."""
     LINKED_PREFIX = 22
     """The prefix is as new on keys of other owners."""
     LINKED_SYSTEM = 23
@@ -30,7 +30,7 @@ class Term(IntEnum):
     """Requests an hour, beside the owner's busiest."""
     COST = 27
     SCATTER = 28
-    """Many prefixes for one client."""
+    """More prefixes of one client than the whole key shows."""
 
 
 TERMS = 29
@@ -88,14 +88,14 @@ def terms(key: KeyState, episode: Episode, links: Linked) -> list[float]:
         *found,
         -float(min(episode.moves, 2)),
         alone(key, episode),
-        log(max(1, len(episode.agents))),
+        above(len(episode.agents), max(1, len(key.habits[Dim.AGENT].counts))),
         linked(prefix, CHANCE_PREFIX),
         linked(system, CHANCE_SYSTEM),
         linked(client, CHANCE_CLIENT),
         -log(1.0 + old),
         above(episode.now + 1, key.busiest + 2),
         above(episode.cost + CENT, key.dearest + CENT),
-        log(max(1, len(episode.prefixes))),
+        above(len(episode.prefixes), max(1, len(key.habits[Dim.PREFIX].counts))),
     ]
 
 

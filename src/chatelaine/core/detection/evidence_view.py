@@ -4,7 +4,7 @@ from enum import IntEnum
 
 from chatelaine.core.detection.evidence_habit import Value
 from chatelaine.model.detection import Sighting
-from chatelaine.model.exchange import Operation
+from chatelaine.model.exchange import NetworkClass, Operation
 from chatelaine.model.words import SECOND
 
 HOUR = 3600 * SECOND
@@ -64,6 +64,19 @@ def size_band(tokens: int) -> int:
         return 0
     bits = tokens.bit_length()
     return min(WIDEST, 2 * bits + (tokens >> (bits - 2) & 1 if bits > 1 else 0))
+
+
+def told(at: int, value: Value) -> str:
+    """Return a value in a dimension as an analyst reads it."""
+    if at in {Dim.INPUT, Dim.OUTPUT}:
+        band = int(value)
+        half = 3 if band & 1 else 2
+        return f"{half << (band >> 1) >> 2}+ tokens"
+    if at == Dim.CLOCK:
+        return f"{6 * int(value)}-{6 * int(value) + 5} h UTC"
+    if at == Dim.NETWORK:
+        return str(NetworkClass(int(value)).name or "unknown").lower()
+    return str(value) or "none"
 
 
 def client_of(s: Sighting) -> str:
