@@ -14,6 +14,7 @@ from chatelaine.model.playbook import Action, ActionKind, ActionState, Lane
 from chatelaine.model.words import NOTHING, Instant, NanoUsd
 
 _CONTAINING: Final = frozenset({Lane.REFUSE, Lane.QUARANTINE, Lane.DECOY})
+_WAITING: Final = frozenset({IncidentState.OPEN, IncidentState.REOPENED, IncidentState.WORKING})
 _LONGEST: Final = 2_000
 _MOST_NOTES: Final = 200
 """An incident with all its notes fits one frame between our processes."""
@@ -72,9 +73,13 @@ def with_action(incident: Incident, action: Action, *, by: str) -> Incident:
     holding = (*others, action.id) if _holds(action) else others
     told = replace(incident.money, at_risk=NOTHING) if holding else incident.money
     moved = replace(incident, actions=known, holding=holding, money=told)
-    if incident.state is IncidentState.MERGED or bool(holding) == bool(incident.holding):
+    begins = action.id in holding and action.id not in incident.holding
+    # One that spread waits again although something holds; what holds since then contains it anew.
+    contains = begins and not (incident.holding and incident.state not in _WAITING)
+    lifts = bool(incident.holding) and not holding
+    if incident.state is IncidentState.MERGED or not (contains or lifts):
         return moved
-    given = IncidentInput.CONTAIN if holding else IncidentInput.LIFT
+    given = IncidentInput.CONTAIN if contains else IncidentInput.LIFT
     reason = f"{action.playbook}: {action.wanted.kind} is {action.state}"
     return apply(moved, given, at=action.changed_at, by=by, reason=reason)
 
