@@ -2,6 +2,9 @@
 
 Families on different client contexts do not add up: a new network here and a new model there are two
 clients, not one. A finding without a context counts for the key, and so for each of its contexts.
+
+People are told of any two families. What runs by itself needs one among them that speaks of what is done:
+a network and a program that are both new are one fact, not two, where an owner has a new machine.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -15,6 +18,8 @@ from chatelaine.model.incident import Found
 from chatelaine.model.words import SECOND, AlertId, ContextId, DetectionId, FindingId, Instant
 
 _AGREEING: Final = 2
+_DOING: Final = frozenset({Family.BEHAVIOUR, Family.ECONOMICS, Family.CONTENT})
+"""Families that speak of what a client does; the others, of who it is."""
 _CONVINCING: Final = 3
 """Families that agree, so that the severity is raised by one."""
 _MOST_NOTED: Final = 256
@@ -57,6 +62,8 @@ class Told(Struct, frozen=True, array_like=True):
     families: tuple[Family, ...]
     severity: Severity
     certain: bool
+    acting: tuple[ContextId, ...] = ()
+    """The contexts on which there was enough to act; "" for the key as a whole."""
 
 
 class Window(Struct, frozen=True, array_like=True):
@@ -93,10 +100,10 @@ def step(window: Window, finding: Finding, rules: Rules) -> Combined:
     groups = tuple(_agreements(noted))
     if not groups:
         return Combined(Window(noted, kept.told), None, repeated=False, alerted=_belongs(kept.told, finding))
-    told = _sum(groups, max(finding.at, kept.told.at if kept.told else finding.at))
+    told = _sum(groups, max(finding.at, kept.told.at if kept.told is not None else finding.at))
     if kept.told is not None and _adds_nothing(kept.told, told):
         return Combined(Window(noted, kept.told), None, repeated=False, alerted=_belongs(kept.told, finding))
-    alert = _alert(told, groups, finding, rules)
+    alert = _alert(groups, finding, rules)
     return Combined(Window(noted, told), alert, repeated=False, alerted=_belongs(told, finding))
 
 
@@ -161,6 +168,7 @@ def _sum(groups: tuple[_Agreement, ...], at: Instant) -> Told:
         families=tuple(family for family in Family if family in families),
         severity=max(_severity(group) for group in groups),
         certain=any(group.certain for group in groups),
+        acting=tuple(group.context for group in groups if _acts(group)),
     )
 
 
@@ -170,12 +178,18 @@ def _severity(group: _Agreement) -> Severity:
     return Severity(min(raised, Severity.CRITICAL))
 
 
+def _acts(group: _Agreement) -> bool:
+    agreeing = len(group.families) >= _AGREEING and not _DOING.isdisjoint(group.families)
+    return group.certain or agreeing
+
+
 def _adds_nothing(before: Told, after: Told) -> bool:
     return (
         set(after.contexts) <= set(before.contexts)
         and set(after.families) <= set(before.families)
         and after.severity <= before.severity
         and after.certain <= before.certain
+        and set(after.acting) <= set(before.acting)
     )
 
 
@@ -185,8 +199,13 @@ def _belongs(told: Told | None, finding: Finding) -> bool:
     return not finding.context or not told.contexts or finding.context in told.contexts
 
 
-def _alert(told: Told, groups: tuple[_Agreement, ...], finding: Finding, rules: Rules) -> Alert:
-    noted = {one.id: one for group in groups for one in group.noted}
+def _alert(groups: tuple[_Agreement, ...], finding: Finding, rules: Rules) -> Alert:
+    """Return the alert that a finding makes: of what may be acted upon where it is about that, else of all."""
+    acting = tuple(group for group in groups if _acts(group))
+    actionable = any(group.context in {finding.context, ""} or not finding.context for group in acting)
+    chosen = acting if actionable else groups
+    told = _sum(chosen, finding.at)
+    noted = {one.id: one for group in chosen for one in group.noted}
     worst_first = sorted(noted.values(), key=lambda one: (-one.severity, one.at, one.id))
     named = (rules.playbooks.get(one.detection, "") for one in worst_first)
     return Alert(
@@ -198,8 +217,7 @@ def _alert(told: Told, groups: tuple[_Agreement, ...], finding: Finding, rules: 
         severity=told.severity,
         families=told.families,
         certain=told.certain,
-        # The families of one context, not of all of them together.
-        actionable=told.certain or any(len(group.families) >= _AGREEING for group in groups),
+        actionable=actionable,
         findings=tuple(one.id for one in sorted(noted.values(), key=lambda one: (one.at, one.id))),
         playbooks=tuple(dict.fromkeys(name for name in named if name)),
     )
