@@ -20,7 +20,10 @@ from chatelaine.model.words import (
 
 
 class Family(StrEnum):
-    """The five kinds of evidence; two of them must agree before anything acts by itself (principle 2)."""
+    """The five kinds of evidence; two of them must agree before anything acts by itself (principle 2).
+
+    One of the two tells what is done: who a client is, network and program, is new with every machine.
+    """
 
     NETWORK = "network"
     CLIENT = "client"
@@ -219,6 +222,8 @@ class Card(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     severity: Severity
     certain: bool = False
     """Whether it may act alone; all others need a finding of a second family."""
+    budgeted: bool = False
+    """Whether its score says how many false alarms it means, so that it makes an alert by itself."""
     group: Group
     on: tuple[str, ...]
     """Names of traits in lower case; it looks at sightings that have one of them. ``any``: at all."""
@@ -266,6 +271,7 @@ class Finding(Struct, frozen=True):
     severity: Severity
     certain: bool
     said: Said
+    budgeted: bool = False
 
 
 class Alert(Struct, frozen=True):

@@ -48,6 +48,11 @@ _UNKNOWN: Final = Habit()
 """The habit of what is no key of ours; it never learns."""
 _UNLEARNT: Final = Trait.REFUSED | Trait.UNPROVEN | Trait.DEAD_KEY | Trait.CANARY | Trait.ADMIN
 """What is not taken for the owner's way of using a key."""
+_WEIGHTY: Final = Severity.HIGH
+"""On a thousand harmless key-days each of the shelf's medium findings comes up tens of times, and two of
+them together still too often: they tell more of an alert, and make none."""
+_CONFIRMED: Final = 1.0
+"""The score of one false alarm in 10,000 key-days: with a second family it is enough to act."""
 _RECENT: Final = 50_000
 """Sightings that are at hand for the money of what comes into an incident."""
 _OVER: Final = frozenset({IncidentState.CLOSED, IncidentState.MERGED})
@@ -82,7 +87,13 @@ class Watch:
     def __init__(self, detections: Iterable[Detection]) -> None:
         held = tuple(detections)
         self._runner = Runner(held)
-        self._combiner = Combiner(Rules(playbooks={one.card.id: one.card.playbook for one in held}))
+        self._combiner = Combiner(
+            Rules(
+                playbooks={one.card.id: one.card.playbook for one in held},
+                weighty=_WEIGHTY,
+                confirmed=_CONFIRMED,
+            )
+        )
         self._joiner = Joiner()
         self._links = Links()
         self._engine = Engine()
@@ -115,8 +126,7 @@ class Watch:
         if weight is not None:
             traits |= Trait.WEIGHED
         found = list(self._runner.run(Scene(sighting, traits, habit, elsewhere, weight)))
-        for finding in found:
-            self._combine(finding, turn)
+        self._combine(found, turn)
         if key in self._frozen:
             turn.sightings.append(sighting)
         if key:
@@ -124,15 +134,20 @@ class Watch:
         if learnt:
             self._learn(sighting, found)
 
-    def _combine(self, finding: Finding, turn: Turn) -> None:
-        combined = self._combiner.take(finding)
-        turn.findings.append(finding)
-        if combined.alert is not None:
-            turn.alerts.append(combined.alert)
-            if finding.key and combined.alert.actionable:
-                self._freeze(finding.key)
-        elif combined.alerted and not combined.repeated:
-            turn.joined.append(finding)
+    def _combine(self, found: Sequence[Finding], turn: Turn) -> None:
+        """Combine what one sighting showed; of its alerts the last tells all that those before it told."""
+        alert: Alert | None = None
+        for finding in found:
+            combined = self._combiner.take(finding)
+            turn.findings.append(finding)
+            if combined.alert is not None:
+                alert = combined.alert
+            elif combined.alerted and not combined.repeated:
+                turn.joined.append(finding)
+        if alert is not None:
+            turn.alerts.append(alert)
+            if alert.key and alert.actionable:
+                self._freeze(alert.key)
 
     def _learn(self, sighting: Sighting, found: Sequence[Finding]) -> None:
         habit = self._habits.get(sighting.key)

@@ -2,6 +2,8 @@
 
 Families on different client contexts do not add up: a new network here and a new model there are two
 clients, not one. A finding without a context counts for the key, and so for each of its contexts.
+
+A near-certain sign makes an alert by itself, and so does a score with a budget of false alarms behind it.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -37,6 +39,10 @@ class Rules(Struct, frozen=True, kw_only=True):
     """Within this span a detection's word on the same key and context is a repetition."""
     playbooks: Mapping[DetectionId, str] = {}
     """The playbook that each detection's card names."""
+    weighty: Severity = Severity.INFO
+    """What is less severe joins an alert and tells more of it, and makes none."""
+    confirmed: float | None = None
+    """The score that must confirm what families agree on, before anything runs by itself; None: none."""
 
 
 class Noted(Struct, frozen=True, array_like=True, gc=False):
@@ -49,6 +55,8 @@ class Noted(Struct, frozen=True, array_like=True, gc=False):
     family: Family
     severity: Severity
     certain: bool
+    score: float | None = None
+    """Where a budget of false alarms stands behind it."""
 
 
 class Told(Struct, frozen=True, array_like=True, gc=False):
@@ -59,6 +67,8 @@ class Told(Struct, frozen=True, array_like=True, gc=False):
     families: tuple[Family, ...]
     severity: Severity
     certain: bool
+    acting: bool = False
+    """Whether there is enough to act without a person."""
 
 
 class Window(Struct, frozen=True, array_like=True):
@@ -93,7 +103,9 @@ def step(window: Window, finding: Finding, rules: Rules) -> Combined:
         return Combined(kept, None, repeated=True, alerted=_belongs(kept.told, finding))
     noted = _bounded((*kept.noted, _note(finding)))
     before = {one.context: one for one in kept.told}
-    grown = [group for group in _agreements(noted) if _adds(before.get(group.told.context), group.told)]
+    grown = [
+        group for group in _agreements(noted, rules) if _adds(before.get(group.told.context), group.told)
+    ]
     if not grown:
         return Combined(Window(noted, kept.told), None, repeated=False, alerted=_belongs(kept.told, finding))
     told = tuple({**before, **{group.told.context: group.told for group in grown}}.values())
@@ -113,7 +125,8 @@ def _within(window: Window, at: Instant, rules: Rules) -> Window:
 def _repeats(one: Noted, finding: Finding, rules: Rules) -> bool:
     if one.id == finding.id:
         return True
-    alike = one.detection == finding.detection and one.context == finding.context
+    same = (one.detection, one.context, one.family)
+    alike = same == (finding.detection, finding.context, finding.family)
     near = abs(finding.at - one.at) < rules.repeat_seconds * SECOND
     return alike and near and one.severity >= finding.severity and one.certain >= finding.certain
 
@@ -127,6 +140,7 @@ def _note(finding: Finding) -> Noted:
         finding.family,
         finding.severity,
         finding.certain,
+        finding.said.score if finding.budgeted else None,
     )
 
 
@@ -145,31 +159,41 @@ class _Agreement(NamedTuple):
     """Findings about the key, which count for each of its contexts."""
 
 
-def _agreements(noted: tuple[Noted, ...]) -> Iterator[_Agreement]:
+def _agreements(noted: tuple[Noted, ...], rules: Rules) -> Iterator[_Agreement]:
     """Yield each context on which there is enough, in the order of their first findings, and the key last."""
     by_context: dict[ContextId, list[Noted]] = {}
     for one in noted:
         by_context.setdefault(one.context, []).append(one)
     shared = by_context.pop(_WHOLE, [])
     for context, own in by_context.items():
-        yield from _agreement(context, own, shared)
-    yield from _agreement(_WHOLE, shared, [])
+        yield from _agreement(context, own, shared, rules)
+    yield from _agreement(_WHOLE, shared, [], rules)
 
 
-def _agreement(context: ContextId, own: Sequence[Noted], shared: Sequence[Noted]) -> Iterator[_Agreement]:
-    families = {one.family for one in own} | {one.family for one in shared}
+def _agreement(
+    context: ContextId, own: Sequence[Noted], shared: Sequence[Noted], rules: Rules
+) -> Iterator[_Agreement]:
+    about = (*own, *shared)
+    agreeing = {one.family for one in about if one.severity >= rules.weighty}
     certain = any(one.certain for one in own)
-    if not certain and len(families) < _AGREEING:
+    score = max((one.score for one in about if one.score is not None), default=None)
+    if not certain and score is None and len(agreeing) < _AGREEING:
         return
-    most = max(one.severity for one in (*own, *shared)) + (len(families) >= _CONVINCING)
+    families = {one.family for one in about}
+    most = max(one.severity for one in about) + (len(agreeing) >= _CONVINCING)
     told = Told(
         at=max(one.at for one in own),
         context=context,
         families=tuple(family for family in Family if family in families),
         severity=Severity(min(most, Severity.CRITICAL)),
         certain=certain,
+        acting=certain or (len(agreeing) >= _AGREEING and _confirms(score, rules)),
     )
     yield _Agreement(told, own, shared)
+
+
+def _confirms(score: float | None, rules: Rules) -> bool:
+    return rules.confirmed is None or (score is not None and score >= rules.confirmed)
 
 
 def _adds(before: Told | None, after: Told) -> bool:
@@ -177,6 +201,7 @@ def _adds(before: Told | None, after: Told) -> bool:
         set(after.families) <= set(before.families)
         and after.severity <= before.severity
         and after.certain <= before.certain
+        and after.acting <= before.acting
     )
 
 
@@ -201,8 +226,8 @@ def _alert(groups: Sequence[_Agreement], finding: Finding, rules: Rules) -> Aler
         severity=max(group.told.severity for group in groups),
         families=tuple(family for family in Family if family in families),
         certain=certain,
-        # The families of one client, not of all of them together.
-        actionable=certain or any(len(group.told.families) >= _AGREEING for group in groups),
+        # What is enough for one client, not for all of them together.
+        actionable=any(group.told.acting for group in groups),
         findings=tuple(one.id for one in sorted(noted.values(), key=lambda one: (one.at, one.id))),
         playbooks=tuple(dict.fromkeys(name for name in named if name)),
     )

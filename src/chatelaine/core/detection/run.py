@@ -143,6 +143,7 @@ def finding(card: Card, sighting: Sighting, said: Said, family: Family) -> Findi
         family=family,
         severity=card.severity if said.severity is None else said.severity,
         certain=card.certain,
+        budgeted=card.budgeted,
         said=said,
     )
 
