@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -167,8 +167,9 @@ def house(  # noqa: PLR0913 - a house has many knobs
     durability: str = "flush",
     gate: str = "",
     extra: str = "",
+    before: Callable[[Path], None] | None = None,
 ) -> Iterator[House]:
-    """Run a whole Chatelaine in front of the model server."""
+    """Run a whole Chatelaine in front of the model server; ``before`` is given its folder before it starts."""
     port, admin = free_port(), free_port()
     upstreams = "".join(UPSTREAM.format(provider=name, model=model) for name in PROVIDERS)
     (folder / "chatelaine.yaml").write_text(
@@ -177,6 +178,8 @@ def house(  # noqa: PLR0913 - a house has many knobs
             folder=folder, extra=extra, upstreams=upstreams,
         )
     )  # fmt: skip
+    if before is not None:
+        before(folder)
     environment = {"MODEL_KEY": PROVIDER_KEY}
     command = [*CHATELAINE, "up", "--config", str(folder / "chatelaine.yaml")]
     with process(command, port=port, log=folder / "house.log", env=environment) as started:

@@ -115,8 +115,7 @@ class Watch:
         if weight is not None:
             traits |= Trait.WEIGHED
         found = list(self._runner.run(Scene(sighting, traits, habit, elsewhere, weight)))
-        for finding in found:
-            self._combine(finding, turn)
+        self._combine(found, turn)
         if key in self._frozen:
             turn.sightings.append(sighting)
         if key:
@@ -124,15 +123,20 @@ class Watch:
         if learnt:
             self._learn(sighting, found)
 
-    def _combine(self, finding: Finding, turn: Turn) -> None:
-        combined = self._combiner.take(finding)
-        turn.findings.append(finding)
-        if combined.alert is not None:
-            turn.alerts.append(combined.alert)
-            if finding.key and combined.alert.actionable:
-                self._freeze(finding.key)
-        elif combined.alerted and not combined.repeated:
-            turn.joined.append(finding)
+    def _combine(self, found: Sequence[Finding], turn: Turn) -> None:
+        """Combine what one sighting showed; of its alerts the last tells all that those before it told."""
+        alert: Alert | None = None
+        for finding in found:
+            combined = self._combiner.take(finding)
+            turn.findings.append(finding)
+            if combined.alert is not None:
+                alert = combined.alert
+            elif combined.alerted and not combined.repeated:
+                turn.joined.append(finding)
+        if alert is not None:
+            turn.alerts.append(alert)
+            if alert.key and alert.actionable:
+                self._freeze(alert.key)
 
     def _learn(self, sighting: Sighting, found: Sequence[Finding]) -> None:
         habit = self._habits.get(sighting.key)

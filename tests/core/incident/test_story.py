@@ -185,6 +185,15 @@ def test_the_last_action_that_ends_lifts_the_incident_and_not_the_first() -> Non
     assert ended.state is IncidentState.CONTAINED
 
 
+@pytest.mark.parametrize("state", [IncidentState.OPEN, IncidentState.REOPENED, IncidentState.WORKING])
+def test_one_that_spread_is_contained_again_by_what_holds_since_then(state: IncidentState) -> None:
+    other = msgspec.structs.replace(action(), id=ActionId("act_000000000002"))
+    spread = incident(state=state, holding=(action().id,), actions=(action().id,))
+    assert work.with_action(spread, action(), by="x").state is state
+    held = work.with_action(spread, other, by="x")
+    assert (held.state, held.holding) == (IncidentState.CONTAINED, (action().id, other.id))
+
+
 @pytest.mark.parametrize(
     ("asked", "contains"),
     [
