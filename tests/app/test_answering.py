@@ -152,7 +152,7 @@ def finding(name: str, *, family: Family = Family.NETWORK, **fields: object) -> 
     return msgspec.structs.replace(one, **fields)
 
 
-PAIR = (finding("f1"), finding("f2", family=Family.CLIENT, detection=DetectionId("key_client")))
+PAIR = (finding("f1"), finding("f2", family=Family.BEHAVIOUR, detection=DetectionId("key_client")))
 
 
 def seen(second: int, *, context: str = "thief", phase: Phase = Phase.ENDED) -> Sighting:

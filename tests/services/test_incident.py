@@ -154,7 +154,7 @@ def opened(house: House) -> IncidentId:
     return house.only().id
 
 
-def test_an_alert_opens_an_incident_that_is_recorded_and_told_and_its_keys_learn_nothing() -> None:
+def test_an_alert_opens_an_incident_that_is_recorded_and_told_and_alarms_no_gate_by_itself() -> None:
     house = House()
     house.take(*PAIR)
     one = house.only()
@@ -162,7 +162,7 @@ def test_an_alert_opens_an_incident_that_is_recorded_and_told_and_its_keys_learn
     assert isinstance(event, IncidentOpened)
     assert (event.incident, event.keys, event.findings) == (one.id, ("k1",), ("f1", "f2"))
     assert house.told == [(None, one)]
-    assert house.alarmed == {"k1"}
+    assert house.alarmed == frozenset()
 
 
 def test_findings_without_an_alert_are_stored_and_open_nothing() -> None:
@@ -227,12 +227,11 @@ def test_a_client_that_comes_into_the_incident_brings_what_it_spent_before() -> 
     assert house.only().money.spent == 200
 
 
-def test_two_keys_that_one_client_uses_are_one_incident_and_both_are_alarmed() -> None:
+def test_two_keys_that_one_client_uses_are_one_incident() -> None:
     house = House()
     house.take(*PAIR)
     house.take(finding("f3", 9, certain=True, key=KeyId("k2")))
     assert house.only().keys == ("k1", "k2")
-    assert house.alarmed == {"k1", "k2"}
     assert isinstance(house.events[-1], IncidentChanged)
     assert house.events[-1].given is IncidentInput.SPREAD
 

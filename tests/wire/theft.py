@@ -135,7 +135,8 @@ def wait_until_watched(gate: House, pilot: Owned, *, seconds: float = 180.0) -> 
 def incidents_of(gate: House, owned: Owned) -> list[dict[str, object]]:
     """Return a key's incidents as the command line lists them."""
     listed = gate.told("incidents", "list", "--all", "--limit", "1000")["incidents"]
-    return [one for one in listed if owned.key.id in one["keys"]]
+    # What was merged goes on in another.
+    return [one for one in listed if owned.key.id in one["keys"] and one["state"] != "merged"]
 
 
 def eventually(find: Callable[[], object], *, seconds: float = PATIENCE) -> object:

@@ -20,7 +20,10 @@ from chatelaine.model.words import (
 
 
 class Family(StrEnum):
-    """The five kinds of evidence; two of them must agree before anything acts by itself (principle 2)."""
+    """The five kinds of evidence; two of them must agree before anything acts by itself (principle 2).
+
+    One of the two tells what is done: who a client is, network and program, is new with every machine.
+    """
 
     NETWORK = "network"
     CLIENT = "client"

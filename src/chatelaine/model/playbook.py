@@ -77,7 +77,7 @@ class HabitTable(Struct, frozen=True):
     answer: UnknownClient = UnknownClient.OBSERVE
     """What the hub wants done; the stricter of it and what the key's owner wants holds."""
     alarmed: bool = False
-    """Whether an incident on the key is open, in which what is unknown goes to the quarantine lane."""
+    """Whether a client of the key is held back for an incident: what is unknown goes to quarantine."""
 
 
 class BlastRadius(IntEnum):

@@ -64,7 +64,7 @@ class IncidentKeeper:
     past: Callable[[KeyId, Instant], Iterable[Sighting]]
     """Returns what was seen of a key since an instant: for the money of what comes into an incident."""
     alarm: Callable[[frozenset[KeyId]], None]
-    """Told of the keys about which an incident is not over, whenever that changes: they learn nothing."""
+    """Told of the keys on which a client is held back, whenever that changes: the gates are alarmed."""
 
     async def take(self, found: Found) -> Sequence[tuple[Alert, Incident]]:
         """Store what one turn of the engine found; return each alert with its incident, to be answered.

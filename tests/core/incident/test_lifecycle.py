@@ -3,6 +3,7 @@
 from itertools import product
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from chatelaine.core.incident.lifecycle import LIFECYCLE, LIVE, alarmed, apply, live, possible
@@ -10,7 +11,7 @@ from chatelaine.core.machine import Transition, diagram, final_states, paths
 from chatelaine.model.detection import Severity
 from chatelaine.model.error import TransitionRefused
 from chatelaine.model.incident import Incident, IncidentInput, IncidentState
-from chatelaine.model.words import IncidentId, Instant, KeyId
+from chatelaine.model.words import ActionId, IncidentId, Instant, KeyId
 
 WALK = tuple[tuple[IncidentInput, Transition[IncidentState, object]], ...]
 PATHS: tuple[WALK, ...] = tuple(paths(LIFECYCLE, longest=8))
@@ -97,10 +98,18 @@ def test_an_incident_is_never_older_than_it_was_when_clocks_jump_back() -> None:
     assert after.updated_at == 1
 
 
-def test_keys_are_alarmed_as_long_as_an_incident_about_them_is_not_over() -> None:
-    held = [incident(IncidentState.CONTAINED, "k1"), incident(IncidentState.CLOSED, "k2")]
-    assert alarmed(held) == {"k1"}
-    assert [live(one) for one in held] == [True, False]
+def test_keys_are_alarmed_as_long_as_a_client_is_held_back_and_the_incident_is_not_over() -> None:
+    held = [
+        msgspec.structs.replace(incident(state, key), holding=holding)
+        for state, key, holding in (
+            (IncidentState.CONTAINED, "k1", (ActionId("act_1"),)),
+            (IncidentState.OPEN, "k2", (ActionId("act_2"),)),
+            (IncidentState.OPEN, "k3", ()),
+            (IncidentState.CLOSED, "k4", (ActionId("act_4"),)),
+        )
+    ]
+    assert alarmed(held) == {"k1", "k2"}
+    assert [live(one) for one in held] == [True, True, True, False]
 
 
 def test_the_documented_diagram_is_the_table() -> None:

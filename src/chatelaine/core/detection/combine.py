@@ -2,6 +2,9 @@
 
 Families on different client contexts do not add up: a new network here and a new model there are two
 clients, not one. A finding without a context counts for the key, and so for each of its contexts.
+
+People are told of any two families. What runs by itself needs one among them that speaks of what is done:
+a network and a program that are both new are one fact, not two, where an owner has a new machine.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -15,6 +18,8 @@ from chatelaine.model.incident import Found
 from chatelaine.model.words import SECOND, AlertId, ContextId, DetectionId, FindingId, Instant
 
 _AGREEING: Final = 2
+_DOING: Final = frozenset({Family.BEHAVIOUR, Family.ECONOMICS, Family.CONTENT})
+"""Families that speak of what a client does; the others, of who it is."""
 _CONVINCING: Final = 3
 """Families that agree, so that the severity is raised by one."""
 _MOST_NOTED: Final = 256
@@ -96,8 +101,10 @@ def step(window: Window, finding: Finding, rules: Rules) -> Combined:
     grown = [group for group in _agreements(noted) if _adds(before.get(group.told.context), group.told)]
     if not grown:
         return Combined(Window(noted, kept.told), None, repeated=False, alerted=_belongs(kept.told, finding))
-    told = tuple({**before, **{group.told.context: group.told for group in grown}}.values())
-    alert = _alert(grown, finding, rules)
+    # What is not to be acted upon is left to be told with its next finding, so that nothing is done to it.
+    chosen = [group for group in grown if _acts(group.told)] or grown
+    told = tuple({**before, **{group.told.context: group.told for group in chosen}}.values())
+    alert = _alert(chosen, finding, rules)
     return Combined(Window(noted, told), alert, repeated=False, alerted=_belongs(told, finding))
 
 
@@ -180,6 +187,11 @@ def _adds(before: Told | None, after: Told) -> bool:
     )
 
 
+def _acts(told: Told) -> bool:
+    """Tell whether there is enough to act upon: the families of one client, not of all of them together."""
+    return told.certain or (len(told.families) >= _AGREEING and not _DOING.isdisjoint(told.families))
+
+
 def _belongs(told: tuple[Told, ...], finding: Finding) -> bool:
     if not finding.context:
         return bool(told)
@@ -201,8 +213,7 @@ def _alert(groups: Sequence[_Agreement], finding: Finding, rules: Rules) -> Aler
         severity=max(group.told.severity for group in groups),
         families=tuple(family for family in Family if family in families),
         certain=certain,
-        # The families of one client, not of all of them together.
-        actionable=certain or any(len(group.told.families) >= _AGREEING for group in groups),
+        actionable=all(_acts(group.told) for group in groups),
         findings=tuple(one.id for one in sorted(noted.values(), key=lambda one: (one.at, one.id))),
         playbooks=tuple(dict.fromkeys(name for name in named if name)),
     )

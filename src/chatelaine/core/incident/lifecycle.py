@@ -92,8 +92,11 @@ def live(incident: Incident) -> bool:
 
 
 def alarmed(incidents: Iterable[Incident]) -> frozenset[KeyId]:
-    """Return the keys whose habits must learn nothing: an incident about them is not over (principle 5)."""
-    return frozenset(key for one in incidents if live(one) for key in one.keys)
+    """Return the keys on which a client is held back: others that are unknown may be the same thief.
+
+    Where nothing is held, nothing that a rehearsal did not look at may reach the owner either.
+    """
+    return frozenset(key for one in incidents if live(one) and one.holding for key in one.keys)
 
 
 def possible(state: IncidentState) -> tuple[IncidentInput, ...]:
