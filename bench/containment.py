@@ -43,7 +43,9 @@ def main() -> None:
         took = measure(Path(name), model, thieves)
     for share in (50, 90, 99):
         at = took[max(0, -(-len(took) * share // 100) - 1)]
-        report.add(f"request to contained on both workers: p{share}, ms", f"<= {BAR_MS} ms", at, met=at <= BAR_MS)
+        report.add(
+            f"request to contained on both workers: p{share}, ms", f"<= {BAR_MS} ms", at, met=at <= BAR_MS
+        )
     report.orient("thieves", len(took))
     report.show()
 

@@ -109,9 +109,7 @@ class GuardedPlay:
         """Play it to the end, and return what became of whose requests."""
         staged = play(call)
         outlines = staged.outlines()
-        self.tally.stolen = frozenset(
-            key for one in outlines if one.part is Part.THEFT for key in one.keys
-        )
+        self.tally.stolen = frozenset(key for one in outlines if one.part is Part.THEFT for key in one.keys)
         self.tally.scenarios = {key: one.scenario for one in outlines for key in one.keys}
         for hour in staged.hours():
             await self._live(hour)
@@ -149,7 +147,7 @@ class GuardedPlay:
     async def _look_after(self) -> None:
         self._looked_at = self.clock.at
         await self._answering.look_after()
-        self._habits._tell(self._watch.relearnt())  # noqa: SLF001 - its loop asks the wall clock
+        self._habits._tell(self._watch.relearnt())
 
     # The gate.
 
@@ -195,23 +193,18 @@ class GuardedPlay:
         return RefusalReason.REQUEST_RATE if full else None
 
     def _cause(self, hold: Hold, key: KeyId) -> str:
-        action = self.store._actions.get(hold.restraint)  # noqa: SLF001 - a look from outside, without a loop
+        action = self.store._actions.get(hold.restraint)
         if action is None:
             return f"alarmed {hold.lane.value} {self._scenario(key)} {sorted(self._detections(key))}"
-        incident = self.store._incidents[action.incident]  # noqa: SLF001 - as above
-        alert = self.store._alerts[action.alert]  # noqa: SLF001 - as above
-        found = sorted({self.store._findings[one].detection for one in alert.findings})  # noqa: SLF001 - as above
+        incident = self.store._incidents[action.incident]
+        alert = self.store._alerts[action.alert]
+        found = sorted({self.store._findings[one].detection for one in alert.findings})
         sure = "certain " if alert.certain else ""
         many = f" of {len(incident.keys)} keys" if len(incident.keys) > 1 else ""
         return f"{action.playbook} {hold.lane.value} {self._scenario(key)}: {sure}{found}{many}"
 
     def _detections(self, key: KeyId) -> set[str]:
-        return {
-            name
-            for one in self.store._incidents.values()  # noqa: SLF001 - as above
-            if key in one.keys
-            for name in one.detections
-        }
+        return {name for one in self.store._incidents.values() if key in one.keys for name in one.detections}
 
     def _scenario(self, key: KeyId) -> str:
         return self.tally.scenarios.get(key, "everyday")

@@ -37,7 +37,9 @@ def check_once(gate: House) -> None:
     assert found == wanted
     listed = gate.told("incidents", "list", "--all", "--limit", "1000")["incidents"]
     shown = [gate.told("incidents", "show", one["id"]) for one in listed if one["state"] != "merged"]
-    assert not [name for name, times in Counter(a["id"] for one in shown for a in one["alerts"]).items() if times > 1]
+    assert not [
+        name for name, times in Counter(a["id"] for one in shown for a in one["alerts"]).items() if times > 1
+    ]
     held = [a for one in shown for a in one["actions"] if a["state"] == "running"]
     wants = Counter((a["wanted"]["key"], tuple(a["wanted"]["contexts"])) for a in held)
     assert set(wants.values()) == {1}
@@ -54,7 +56,7 @@ def check_gate(gate: House, owned: list[Owned], traffic: Traffic) -> None:
 
 
 def kill_again_and_again(gate: House, owned: list[Owned], times: int) -> None:
-    chance = random.Random(1347)  # noqa: S311 - moments, not secrets
+    chance = random.Random(1347)
 
     async def run() -> Traffic:
         traffic = Traffic(gate, owned)

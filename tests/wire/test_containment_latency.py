@@ -1,4 +1,4 @@
-"""From a thief's first request to its being shut out on every worker: many thieves, each on a key of its own."""
+"""From a thief's first request to its being shut out on every worker: many thieves, each on its own key."""
 
 import asyncio
 import ssl
@@ -37,8 +37,12 @@ async def contained(gate: House, who: Visitor, token: str) -> float:
     stack = tls_stack(who.stack, there.ca)
     callers = [await _dial(gate, who, stack) for _ in range(CONNECTIONS)]
     began = time.monotonic()
-    probe = request(who.client, impossible(), there, token).replace(b"Connection: close", b"Connection: keep-alive")
-    asked = request(who.client, listing(), there, token).replace(b"Connection: close", b"Connection: keep-alive")
+    probe = request(who.client, impossible(), there, token).replace(
+        b"Connection: close", b"Connection: keep-alive"
+    )
+    asked = request(who.client, listing(), there, token).replace(
+        b"Connection: close", b"Connection: keep-alive"
+    )
     await callers[0].ask(probe)
     try:
         async with asyncio.timeout(20):

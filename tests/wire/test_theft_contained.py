@@ -155,7 +155,9 @@ def test_the_owners_other_clients_pass_while_the_thief_is_held(gate: House, owne
 
 
 def test_a_canary_answers_with_a_decoy_and_opens_a_critical_incident(gate: House) -> None:
-    told = gate.told("keys", "issue", "--owner", "castle", "--app", "bait", "--contact", "a@b.example", "--canary")
+    told = gate.told(
+        "keys", "issue", "--owner", "castle", "--app", "bait", "--contact", "a@b.example", "--canary"
+    )
     assert asyncio.run(visit(gate, thief(5), told["token"], usual())) == 200
 
     def critical() -> list[dict[str, Any]]:

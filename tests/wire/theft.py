@@ -17,11 +17,9 @@ from house import PROVIDER_KEY, House, house
 from chatelaine.app.errand import run_errand
 from chatelaine.app.rehearsal.past import Habit, write_past
 from chatelaine.app.rehearsal.records import recorded
-from chatelaine.app.rehearsal.traffic import Goal, Visitor, request, send, tls_stack
+from chatelaine.app.rehearsal.traffic import Goal, Visitor, request, send
 from chatelaine.app.wire import CLOCK, Places, read_settings
 from chatelaine.core.play import program, wish
-from chatelaine.core.play.wish import Sizes, Speaker, Wish
-from chatelaine.core.play.chance import Chance
 from chatelaine.model.event import ExchangeOpened
 from chatelaine.model.exchange import Asked, Client, Network, Operation
 from chatelaine.model.key import Grant, KeyRequest, VirtualKey
@@ -54,9 +52,8 @@ def thief(number: int = 0) -> Visitor:
     return Visitor(address, _TOOLS_STACK, _TOOL.on(Network(address)))
 
 
-def usual(text: str = "") -> Asked:
+def usual() -> Asked:
     """Return what owners ask for every day."""
-    del text
     return _USUAL
 
 
@@ -81,7 +78,9 @@ async def visit(gate: House, who: Visitor, token: str, asked: Asked) -> int:
     return await send(there, who, request(who.client, asked, there, token))
 
 
-def recognised(folder: Path, model: int, *, visitors: Sequence[Visitor] = (HOME, OFFICE)) -> tuple[Client, ...]:
+def recognised(
+    folder: Path, model: int, *, visitors: Sequence[Visitor] = (HOME, OFFICE)
+) -> tuple[Client, ...]:
     """Return how a gate sees visitors, found out in a house of its own."""
     folder.mkdir()
     with house(folder, model=model) as gate:

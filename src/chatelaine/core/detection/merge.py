@@ -30,7 +30,7 @@ class Merger:
         self._waiting: dict[WorkerNumber, deque[Placed]] = {}
         self._positions = dict(positions)
         self.unread: frozenset[WorkerNumber] = frozenset()
-        """Workers whose journals may hold more that is as old: nothing overtakes it while none of it waits."""
+        """Workers whose journals may hold more that is as old: nothing overtakes it."""
 
     def crowded(self, most: int) -> frozenset[WorkerNumber]:
         """Return the workers of which so many events wait that no more need be read."""
