@@ -1,4 +1,4 @@
-"""Days of owners and thieves in the journals of two workers: watched live, hunted, and with restarts between."""
+"""Days of owners and thieves in two workers' journals: watched live, hunted, and with restarts between."""
 
 import asyncio
 from collections.abc import Iterator

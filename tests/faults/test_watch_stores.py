@@ -1,4 +1,4 @@
-"""Stores of the watch that are damaged or full: told with file and mend; the gate goes on and nothing is lost."""
+"""Stores of the watch that are damaged: told with file and mend; the gate goes on."""
 
 import asyncio
 import os

@@ -169,7 +169,7 @@ def house(  # noqa: PLR0913 - a house has many knobs
     extra: str = "",
     before: Callable[[Path], None] | None = None,
 ) -> Iterator[House]:
-    """Run a whole Chatelaine in front of the model server; ``before`` is given its folder before it starts."""
+    """Run a whole Chatelaine in front of the model server; ``before`` gets its folder before it starts."""
     port, admin = free_port(), free_port()
     upstreams = "".join(UPSTREAM.format(provider=name, model=model) for name in PROVIDERS)
     (folder / "chatelaine.yaml").write_text(

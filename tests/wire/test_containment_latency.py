@@ -1,4 +1,4 @@
-"""From a thief's first request to its being shut out on every worker: many thieves, each on a key of its own."""
+"""From a thief's first request to its being shut out on every worker: many thieves, each on its own key."""
 
 import asyncio
 import ssl

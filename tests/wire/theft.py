@@ -52,9 +52,8 @@ def thief(number: int = 0) -> Visitor:
     return Visitor(address, _TOOLS_STACK, _TOOL.on(Network(address)))
 
 
-def usual(text: str = "") -> Asked:
+def usual() -> Asked:
     """Return what owners ask for every day."""
-    del text
     return _USUAL
 
 

@@ -6,6 +6,7 @@ and finds the same, under the same ids, so that answering twice changes nothing.
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from chatelaine.adapters.journal import Tail
 from chatelaine.core.detection.merge import Merger, Placed
 from chatelaine.model.error import JournalError
 from chatelaine.model.watch import Cursor
-from chatelaine.model.words import SECOND, Instant
+from chatelaine.model.words import SECOND, Instant, WorkerNumber
 from chatelaine.ports import Clock, WatchStore
 from chatelaine.services.detection import Turn, Watch
 
@@ -80,9 +81,12 @@ class Watching:
                 await self._keep(merger)
 
     async def _turn(self, tail: Tail, merger: Merger) -> None:
-        if merger.waiting < _AT_ONCE:
-            for worker, position, event in await asyncio.to_thread(tail.poll_placed, _AT_ONCE):
-                merger.add(Placed(worker, position, event))
+        leaving = merger.crowded(_AT_ONCE)
+        read: Counter[WorkerNumber] = Counter()
+        for placed in await asyncio.to_thread(tail.poll_placed, _AT_ONCE, leaving=leaving):
+            read[placed[0]] += 1
+            merger.add(Placed(*placed))
+        merger.unread = leaving | {worker for worker, count in read.items() if count >= _AT_ONCE}
         judged = await self._judge(merger)
         now = self._clock.elapsed()
         if self._unkept and now - self._kept_at > self._pause:

@@ -70,12 +70,40 @@ def test_one_certain_finding_is_an_alert_that_may_be_acted_upon() -> None:
 
 
 def test_two_families_on_one_context_are_an_alert() -> None:
-    (alert,) = alerts([finding("a"), finding("b", 5, family=Family.CLIENT)])
-    assert alert.families == (Family.NETWORK, Family.CLIENT)
+    (alert,) = alerts([finding("a"), finding("b", 5, family=Family.BEHAVIOUR)])
+    assert alert.families == (Family.NETWORK, Family.BEHAVIOUR)
     assert alert.actionable
     assert not alert.certain
     assert alert.findings == ("a", "b")
     assert (alert.key, alert.owner, alert.at) == ("k1", "acme", finding("b", 5).at)
+
+
+def test_a_new_network_with_a_new_program_is_told_and_not_acted_upon() -> None:
+    told, acted = alerts(
+        [
+            finding("a"),
+            finding("b", 5, family=Family.CLIENT),
+            finding("c", 9, family=Family.ECONOMICS),
+        ]
+    )
+    assert (told.families, told.actionable) == ((Family.NETWORK, Family.CLIENT), False)
+    assert (acted.contexts, acted.actionable) == (("c1",), True)
+
+
+def test_what_is_acted_upon_is_the_client_of_which_enough_is_known() -> None:
+    found = alerts(
+        [
+            finding("a", context="laptop"),
+            finding("b", 1, context="laptop", family=Family.CLIENT),
+            finding("c", 2, context="thief", certain=True),
+            finding("d", 3, context="laptop", family=Family.BEHAVIOUR),
+        ]
+    )
+    assert [(one.contexts, one.actionable) for one in found] == [
+        (("laptop",), False),
+        (("thief",), True),
+        (("laptop",), True),
+    ]
 
 
 def test_one_family_that_finds_twice_does_not_agree_with_itself() -> None:
@@ -317,17 +345,22 @@ def test_every_alert_is_certain_or_has_two_families_that_agree_on_one_client(fou
     by_id = {one.id: one for one in found}
     for alert in alerts(found):
         named = [by_id[one] for one in alert.findings]
-        assert alert.actionable
         assert alert.severity <= Severity.CRITICAL
         for context in alert.contexts or ("",):
             about = [one for one in named if one.context in {context, ""}]
-            assert any(one.certain for one in about) or len({one.family for one in about}) >= 2
+            families = {one.family for one in about}
+            certain = any(one.certain for one in about)
+            assert certain or len(families) >= 2
+            # Who a client is, is never enough to act upon.
+            assert certain or not alert.actionable or families - {Family.NETWORK, Family.CLIENT}
 
 
 @given(st.lists(some, max_size=10, unique_by=lambda one: one.id), st.randoms(use_true_random=False))
 def test_within_a_window_the_order_decides_neither_clients_nor_families(
     found: list[Finding], chance: object
 ) -> None:
+    # Where one of the key as a whole completes several clients at once, those to act upon are told first.
+    found = [one for one in found if one.context]
     shuffled = list(found)
     chance.shuffle(shuffled)  # type: ignore[attr-defined]  # the strategy's own kind of random
     one, other = alerts(found), alerts(shuffled)

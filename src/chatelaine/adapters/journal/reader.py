@@ -2,7 +2,7 @@
 
 import gzip
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from io import BufferedReader
 from pathlib import Path
@@ -258,10 +258,14 @@ class Tail:
         """Return what was written since the last poll, each event once, at most so many a worker."""
         return [(worker, event) for worker, _, event in self.poll_placed(most)]
 
-    def poll_placed(self, most: int) -> list[tuple[WorkerNumber, Position, Event]]:
-        """Return the same with the position behind each event."""
+    def poll_placed(
+        self, most: int, *, leaving: Collection[WorkerNumber] = ()
+    ) -> list[tuple[WorkerNumber, Position, Event]]:
+        """Return the same with the position behind each event; some workers may be left for later."""
         found: list[tuple[WorkerNumber, Position, Event]] = []
         for worker in workers(self._directory):
+            if worker in leaving:
+                continue
             found.extend((worker, position, event) for position, event in self._read(worker, most))
         return found
 

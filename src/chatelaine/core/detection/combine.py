@@ -4,9 +4,12 @@ Families on different client contexts do not add up: a new network here and a ne
 clients, not one. A finding without a context counts for the key, and so for each of its contexts.
 
 A near-certain sign makes an alert by itself, and so does a score with a budget of false alarms behind it.
+
+What runs by itself on agreement needs a family among them that speaks of what is done:
+a network and a program that are both new are one fact, not two, where an owner has a new machine.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from typing import Final, NamedTuple
 
@@ -17,6 +20,8 @@ from chatelaine.model.incident import Found
 from chatelaine.model.words import SECOND, AlertId, ContextId, DetectionId, FindingId, Instant
 
 _AGREEING: Final = 2
+_DOING: Final = frozenset({Family.BEHAVIOUR, Family.ECONOMICS, Family.CONTENT})
+"""Families that speak of what a client does; the others, of who it is."""
 _CONVINCING: Final = 3
 """Families that agree, so that the severity is raised by one."""
 _MOST_NOTED: Final = 256
@@ -108,8 +113,10 @@ def step(window: Window, finding: Finding, rules: Rules) -> Combined:
     ]
     if not grown:
         return Combined(Window(noted, kept.told), None, repeated=False, alerted=_belongs(kept.told, finding))
-    told = tuple({**before, **{group.told.context: group.told for group in grown}}.values())
-    alert = _alert(grown, finding, rules)
+    # What is not to be acted upon is left to be told with its next finding, so that nothing is done to it.
+    chosen = [group for group in grown if group.told.acting] or grown
+    told = tuple({**before, **{group.told.context: group.told for group in chosen}}.values())
+    alert = _alert(chosen, finding, rules)
     return Combined(Window(noted, told), alert, repeated=False, alerted=_belongs(told, finding))
 
 
@@ -187,9 +194,13 @@ def _agreement(
         families=tuple(family for family in Family if family in families),
         severity=Severity(min(most, Severity.CRITICAL)),
         certain=certain,
-        acting=certain or (len(agreeing) >= _AGREEING and _confirms(score, rules)),
+        acting=certain or (_agree(agreeing) and _confirms(score, rules)),
     )
     yield _Agreement(told, own, shared)
+
+
+def _agree(families: Collection[Family]) -> bool:
+    return len(families) >= _AGREEING and not _DOING.isdisjoint(families)
 
 
 def _confirms(score: float | None, rules: Rules) -> bool:
@@ -227,7 +238,7 @@ def _alert(groups: Sequence[_Agreement], finding: Finding, rules: Rules) -> Aler
         families=tuple(family for family in Family if family in families),
         certain=certain,
         # What is enough for one client, not for all of them together.
-        actionable=any(group.told.acting for group in groups),
+        actionable=all(group.told.acting for group in groups),
         findings=tuple(one.id for one in sorted(noted.values(), key=lambda one: (one.at, one.id))),
         playbooks=tuple(dict.fromkeys(name for name in named if name)),
     )

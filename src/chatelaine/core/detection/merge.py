@@ -24,11 +24,17 @@ class Merger:
     given at once, out of order.
     """
 
-    __slots__ = ("_positions", "_waiting")
+    __slots__ = ("_positions", "_waiting", "unread")
 
     def __init__(self, positions: Mapping[WorkerNumber, Position]) -> None:
         self._waiting: dict[WorkerNumber, deque[Placed]] = {}
         self._positions = dict(positions)
+        self.unread: frozenset[WorkerNumber] = frozenset()
+        """Workers whose journals may hold more that is as old: nothing overtakes it."""
+
+    def crowded(self, most: int) -> frozenset[WorkerNumber]:
+        """Return the workers of which so many events wait that no more need be read."""
+        return frozenset(worker for worker, held in self._waiting.items() if len(held) >= most)
 
     def add(self, placed: Placed) -> None:
         """Take an event; those of one worker come in the order of its journal."""
@@ -39,7 +45,7 @@ class Merger:
 
     def release(self, until: Instant) -> Iterator[Event]:
         """Yield what happened up to an instant, in order of time and, at the same instant, of workers."""
-        while True:
+        while all(self._waiting.get(worker) for worker in self.unread):
             heads = [held[0] for held in self._waiting.values() if held]
             first = min(heads, key=lambda head: (head.event.at, head.worker), default=None)
             if first is None or first.event.at > until:
@@ -52,8 +58,3 @@ class Merger:
     def positions(self) -> dict[WorkerNumber, Position]:
         """What was given, as positions in the journals it came from."""
         return dict(self._positions)
-
-    @property
-    def waiting(self) -> int:
-        """How many events are held back."""
-        return sum(map(len, self._waiting.values()))
