@@ -328,6 +328,20 @@ class WorkerTold:
 
 
 @dataclass(frozen=True, slots=True)
+class WatchTold:
+    """How far the watch over the journals has come since the hub started."""
+
+    seen: int = 0
+    """Events judged."""
+    behind: float = 0.0
+    """Seconds from the last of them until it was judged."""
+    faults: int = 0
+    """Places where a journal is damaged."""
+    habits: int = 0
+    """Keys whose settled habits the gates hold."""
+
+
+@dataclass(frozen=True, slots=True)
 class StatusTold:
     """How hub and workers stand; ``reasons`` says why the service is not ready, where it is not."""
 
@@ -337,6 +351,7 @@ class StatusTold:
     keys: int
     workers: tuple[WorkerTold, ...]
     reasons: tuple[str, ...] = ()
+    watch: WatchTold = WatchTold()
 
 
 @dataclass(frozen=True, slots=True)
