@@ -185,6 +185,16 @@ def test_the_last_action_that_ends_lifts_the_incident_and_not_the_first() -> Non
     assert ended.state is IncidentState.CONTAINED
 
 
+def test_an_incident_that_spread_is_contained_again_by_what_holds_the_new_client_too() -> None:
+    spread = incident(holding=(action().id,), actions=(action().id,))
+    other = msgspec.structs.replace(action(), id=ActionId("act_000000000002"))
+    held = work.with_action(spread, other, by="x")
+    assert held.state is IncidentState.CONTAINED
+    assert held.holding == (action().id, other.id)
+    told = msgspec.structs.replace(action(kind=ActionKind.NOTIFY), id=ActionId("act_000000000003"))
+    assert work.with_action(spread, told, by="x").state is IncidentState.OPEN
+
+
 @pytest.mark.parametrize(
     ("asked", "contains"),
     [

@@ -48,6 +48,11 @@ class Onlooker:
             hint="is the machine busy? chatelaine demo again",
         )
 
+    async def current(self, gate: Gate) -> bool:
+        """Tell whether the hub's watch has read what is recorded, up to a moment ago."""
+        told = await ask(gate.places.socket, ReadStatus())
+        return isinstance(told, StatusTold) and told.watch.behind < _CURRENT
+
     async def stories(self, gate: Gate) -> Sequence[Story]:
         """Return all that is known of each incident so far, the oldest first."""
         told = await ask(gate.places.socket, ListIncidents((), _MOST))

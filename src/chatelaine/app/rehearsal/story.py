@@ -19,7 +19,14 @@ from chatelaine.app.rehearsal.onlooker import Replay
 from chatelaine.app.rehearsal.past import DAYS, Habit, write_past
 from chatelaine.app.rehearsal.place import App, Gate, House, app_with, gate_before, gate_of, set_up
 from chatelaine.app.rehearsal.talk import Answered, Failed
-from chatelaine.app.rehearsal.thief import FOREIGN, NEAR, Stolen, answered
+from chatelaine.app.rehearsal.thief import (
+    FOREIGN,
+    NEAR,
+    QUIET_ANSWER,
+    Stolen,
+    answered,
+    quiet_question,
+)
 from chatelaine.app.rehearsal.traffic import Goal
 from chatelaine.app.wire import CLOCK
 from chatelaine.core.context import context_id, prefix_of
@@ -32,20 +39,26 @@ from chatelaine.model.words import ContextId, ExchangeId
 from chatelaine.surfaces.cli.demo import Stage
 
 _QUESTION: Final = "How many doors has the castle?"
-_ANSWERS: Final = {_QUESTION: "Forty-one, and a small one behind the kitchen."}
 _MODELS: Final = frozenset({MODEL, "gpt-4o", "gpt-4o-mini"})
 _DOLLARS: Final = 20
-_A_DAY: Final = {"shop": 400.0, "press": 200.0}
+_A_DAY: Final = {"shop": 240.0, "press": 120.0}
 _CALM: Final = 0.25
 """Seconds an app waits between two questions on a usual day."""
 _BUSY: Final = 0.01
 _BURST: Final = 200
 _SPIKE: Final = 5.0
 """Seconds that the busy day lasts."""
-_BLENDING, _BLEND_PAUSE = 100, 0.03
+_BLENDING, _BLEND_PAUSE, _BLOCKED = 100, 0.03, 10
+_ANSWERS: Final = {
+    _QUESTION: "Forty-one, and a small one behind the kitchen.",
+    **{quiet_question(number): QUIET_ANSWER for number in range(_BLENDING + _BLOCKED)},
+}
+_DOUBT: Final = "not ours?"
 _GLANCE: Final = 0.1
 _SETTLING: Final = 3.0
 """Seconds a watch is given to see what has just happened, and the gate to hold it back."""
+_PATIENCE: Final = 10.0
+"""The same for a watch that is behind."""
 _CALMING: Final = 0.5
 """Seconds after which what has just been answered is told whole."""
 
@@ -55,6 +68,10 @@ class Watch(Protocol):
 
     async def ready(self, gate: Gate, keys: int) -> WatchTold:
         """Wait until the hub has learnt the past and the gates hold the habits of so many keys."""
+        ...
+
+    async def current(self, gate: Gate) -> bool:
+        """Tell whether the hub has seen what has happened, up to a moment ago."""
         ...
 
     async def stories(self, gate: Gate) -> Sequence[Story]:
@@ -116,9 +133,10 @@ class _Cast:
 
     async def look(self) -> list[Story]:
         """Show the incidents that were opened since the last look, once they are contained or it is late."""
-        until = time.monotonic() + self.settling
+        begun = time.monotonic()
         while not (fresh := await self._fresh()) or not all(map(told.contained, fresh)):
-            if time.monotonic() >= until:
+            waited = time.monotonic() - begun
+            if waited >= _PATIENCE or (waited >= self.settling and await self.watch.current(self.gate)):
                 break
             await asyncio.sleep(_GLANCE)
         await asyncio.sleep(self.calming if fresh else 0)
@@ -174,7 +192,7 @@ async def _cast(stage: Stage, folder: Path, watch: Watch) -> AsyncIterator[_Cast
             workers[name] = Worker(app)
             stage.row(name, f"an app with {await app.ready()} and the key {issued.key.id}")
         async with _at_work(workers.values()):
-            learnt = await watch.ready(gate, len(keys))
+            learnt, _ = await asyncio.gather(watch.ready(gate, len(keys)), asyncio.to_thread(replay.go_on))
             took = time.monotonic() - began
             stage.row(
                 "watch",
@@ -258,7 +276,8 @@ async def _busy_day(cast: _Cast) -> None:
     stage.row("incidents", f"{len(fresh)} new")
     await asyncio.to_thread(cast.replay.go_on)
     if not fresh:
-        cast.rows(told.quiet_rows(cast.replay.findings(cast.keys["press"].key.id, since)))
+        found = cast.replay.findings(cast.keys["press"].key.id, since)
+        cast.rows(told.quiet_rows(told.new_clients(cast.events("press"), since), found))
     _require_unharmed(press)
 
 
@@ -266,14 +285,29 @@ async def _quiet_thief(cast: _Cast) -> None:
     stage, key = cast.stage, cast.keys["press"].key.id
     stage.act("A quiet thief has the other app's key: its SDK, its TLS, its model; only his network differs")
     since = CLOCK.now()
-    statuses = await cast.stolen("press").blend_in(cast.owner, _BLENDING, _BLEND_PAUSE)
+    thief = cast.stolen("press")
+    statuses = await thief.blend_in(cast.owner, _BLENDING, _BLEND_PAUSE)
     stage.row("thief", f"from {NEAR}: {len(statuses)} requests: {answered(statuses)}")
     fresh = await cast.look()
     await asyncio.to_thread(cast.replay.go_on)
     cast.rows(told.evidence_rows(cast.replay.weights(key, NEAR)))
-    cast.rows(told.quiet_thief_rows(fresh, cast.replay.findings(key, since)))
+    course = told.Course(cast.events("press"), NEAR)
+    cast.rows(told.quiet_thief_rows(fresh, cast.replay.findings(key, since), course))
+    await _shut_out(cast, thief)
     stage.row("press", f"the app meanwhile: {cast.workers['press'].told()}")
     _require_unharmed(cast.workers["press"])
+
+
+async def _shut_out(cast: _Cast, thief: Stolen) -> None:
+    """Let somebody who doubts shut out whatever is foreign to the key."""
+    stage, key = cast.stage, cast.keys["press"].key.id
+    stage.row(
+        "somebody", "who doubts shuts out whatever is foreign to the key, and leaves its owner running:"
+    )
+    await cast.gate.shut_out(key, _DOUBT)
+    stage.code(f"chatelaine keys restrain {key} --lane refuse --foreign --for 24h --reason '{_DOUBT}'")
+    statuses = await thief.blend_in(cast.owner, _BLOCKED, _BLEND_PAUSE)
+    stage.row("thief", f"{len(statuses)} more requests: {answered(statuses)}")
 
 
 def _require_unharmed(worker: Worker) -> None:

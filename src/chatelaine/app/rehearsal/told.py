@@ -5,18 +5,48 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from chatelaine.app.rehearsal import records
-from chatelaine.core.context import prefix_of
+from chatelaine.core.context import context_id, prefix_of
 from chatelaine.core.detection.evidence_said import Weight
-from chatelaine.model.detection import Finding, Severity
+from chatelaine.model.detection import Finding, Said, Severity
 from chatelaine.model.event import Event, ExchangeEnded, ExchangeOpened, ExchangeRefused
 from chatelaine.model.incident import IncidentState, Story
 from chatelaine.model.playbook import Action, ActionKind
-from chatelaine.model.words import Instant
+from chatelaine.model.policy import Disposition
+from chatelaine.model.words import ContextId, Instant
 
 FOUND_AT, SURE_AT = 0.0, 1.3
 """The scores of ``key_foreign_client`` and ``key_foreign_client_sure``."""
 _FEW: Final = 3
 _MILLI: Final = 1_000_000
+
+_WEIGHED: Final = frozenset({"key_foreign_client", "key_foreign_client_sure"})
+"""The detections whose score is that of the evidence."""
+_THOUSAND: Final = 1_000
+"""Key-days of which the score tells the false alarms."""
+_WORDS: Final = {
+    "prefix": "the network",
+    "asn": "the network's operator",
+    "country": "the country",
+    "network": "the kind of network",
+    "client": "the TLS client and its headers",
+    "program": "the program",
+    "agent": "the program's version",
+    "shape": "the shape of the request",
+    "cap": "the output cap",
+    "input": "the size of the question",
+    "output": "the size of the answer",
+    "turn": "the place in a conversation",
+    "system": "the system prompt",
+    "clock": "the hour",
+    "status": "how it was answered",
+    "stream": "streaming",
+    "user": "the end user's id",
+    "rate": "the rate",
+    "cost": "the cost",
+    "join": "a shared conversation",
+    "alone": "no shared conversation",
+}
+"""The terms of the evidence (``core/detection/evidence_terms.py``), where their names say too little."""
 
 Row = tuple[str, str]
 """A label, and what belongs to it."""
@@ -29,9 +59,9 @@ def incident_rows(story: Story) -> Iterator[Row]:
     yield "evidence", f"{one.found} findings of {len(one.families)} families: {', '.join(one.families)}"
     worst = _strongest(story.findings)
     for finding in worst[:_FEW]:
-        yield "because", f"{finding.said.seen}; usual: {finding.said.usual} ({finding.detection})"
+        yield "because", _because(finding)
     for finding in worst[:1]:
-        yield "against", finding.said.against
+        yield "against", _against(finding.said)
     for action in _holding(story)[-1:]:
         yield from _action_rows(action)
 
@@ -44,6 +74,22 @@ def _strongest(findings: Iterable[Finding]) -> list[Finding]:
     return list(found.values())
 
 
+def _because(finding: Finding) -> str:
+    said = finding.said
+    if finding.detection not in _WEIGHED:
+        return f"{said.seen}; usual: {said.usual} ({finding.detection})"
+    weighed = ", ".join(f"{_WORDS.get(name, name)} {nats}" for name, nats in said.facts[:_FEW])
+    false = f"by chance once in {_THOUSAND * 10**said.score:,.0f} key-days"
+    _, _, seen = said.seen.partition(": ")
+    return f"{seen}: {weighed} nats; so much comes {false} ({finding.detection})"
+
+
+def _against(said: Said) -> str:
+    """Return the strongest reason against, the terms of the evidence in words."""
+    name, mark, _ = said.against.partition(" speaks for the owner")
+    return f"{_WORDS.get(name, name)} speaks for the owner" if mark else said.against
+
+
 def _holding(story: Story) -> list[Action]:
     """Return the actions that hold somebody back, the earliest first."""
     held = [one for one in story.actions if one.id in story.incident.holding and one.outcome is not None]
@@ -53,11 +99,8 @@ def _holding(story: Story) -> list[Action]:
 def _action_rows(action: Action) -> Iterator[Row]:
     told = action.rehearsal
     if told is not None:
-        yield (
-            "rehearsed",
-            f"on the {told.own} requests of the owner in {told.days} days: it would have stopped "
-            f"{told.own_stopped} of them",
-        )
+        of = f"{told.own} requests of the owner in {told.days} days"
+        yield "rehearsed", f"on the {of}: it would have stopped {told.own_stopped} of them"
     if action.wanted.kind is ActionKind.RESTRAIN:
         clients = f"{len(action.wanted.contexts)} client context{'s' * (len(action.wanted.contexts) != 1)}"
         until = records.clock_time(action.until)[:5]
@@ -88,11 +131,18 @@ class Course:
         self.asked = len(own)
         self.served = len(opened)
         """Requests that went upstream, whatever the model made of them."""
+        held = Disposition.QUARANTINED
+        self.quarantined = sum(isinstance(e, ExchangeOpened) and e.disposition is held for e in own)
+        """Those of them that went on the quarantine lane."""
         self.refused = self.asked - self.served
         self.cost = sum(one.cost for one in ends)
         self.first_at = min((one.at for one in own), default=Instant(0))
         self.statuses = Counter(one.status for one in own if isinstance(one, ExchangeRefused))
         self.statuses.update(one.status for one in ends)
+
+    def told_lane(self) -> str:
+        """Return what came of the requests on the quarantine lane and behind it."""
+        return f"{self.quarantined} served there, {self.refused} turned away"
 
     def told_containment(self, at: Instant) -> str:
         """Return how soon after the first request the client was held back, and what it had got by then."""
@@ -100,14 +150,28 @@ class Course:
         return f"{after:.0f} ms after the thief's first request; {self.served} of his requests were served"
 
 
-def quiet_rows(findings: Sequence[Finding]) -> Iterator[Row]:
-    """Yield why a busy day is no incident: what was found, and what lacked."""
+def new_clients(events: Iterable[Event], since: Instant) -> tuple[int, int]:
+    """Return how many requests there were since an instant, and how many of clients not seen before it."""
+    known: set[ContextId] = set()
+    asked = new = 0
+    for event in events:
+        if isinstance(event, ExchangeOpened | ExchangeRefused):
+            client = event.client
+            context = context_id(prefix_of(client.network.ip), client.greeting.ja4, client.header_hash)
+            if event.at < since:
+                known.add(context)
+            else:
+                asked += 1
+                new += context not in known
+    return asked, new
+
+
+def quiet_rows(seen: tuple[int, int], findings: Sequence[Finding]) -> Iterator[Row]:
+    """Yield why a busy day is no incident: whose requests they were, what was found, and what lacked."""
+    asked, new = seen
+    yield "clients", f"{new} of these {asked} requests came from a client that the key had not shown before"
     if not findings:
-        yield (
-            "not flagged",
-            "because nothing was found: network, TLS client, headers, model and sizes are the key's own, "
-            "and more of the same is not a thief's doing",
-        )
+        yield "not flagged", "because no detection had a word to say: more of the same is no theft"
         return
     for detection, finding in {one.detection: one for one in findings}.items():
         yield "found", f"{finding.said.seen}; usual: {finding.said.usual} ({detection})"
@@ -142,17 +206,18 @@ def evidence_rows(weights: Sequence[Weight]) -> Iterator[Row]:
 def _reasons(weight: Weight, *, for_it: bool) -> str:
     told = weight.reasons if for_it else weight.against
     counted = [one for one in told if (one[1] > 0) == for_it and one[1]]
-    return ", ".join(f"{name} {nats:+.1f}" for name, nats, _, _ in counted[:_FEW]) or "nothing"
+    return ", ".join(f"{_WORDS.get(one[0], one[0])} {one[1]:+.1f}" for one in counted[:_FEW]) or "nothing"
 
 
-def quiet_thief_rows(stories: Sequence[Story], findings: Sequence[Finding]) -> Iterator[Row]:
+def quiet_thief_rows(stories: Sequence[Story], findings: Sequence[Finding], course: Course) -> Iterator[Row]:
     """Yield plainly whether the quiet thief was noticed, and what was found where he was not."""
     if stories:
-        held = sum(map(contained, stories))
-        yield "noticed", f"{len(stories)} incident{'s' * (len(stories) != 1)}, {held} contained"
+        late = "While the incident is open, what is foreign to the key goes on the quarantine lane"
+        yield "noticed", f"after {course.served - course.quarantined} requests. {late}: {course.told_lane()}"
         return
-    names = ", ".join(sorted({one.detection for one in findings})) or "none"
-    yield "not noticed", f"this thief got through so far: too little differs. Findings on the key: {names}"
+    yield "not noticed", "no incident: this thief got through, too little of him differs from the owner"
+    for detection, finding in {one.detection: one for one in findings}.items():
+        yield "found", f"{finding.family.value} alone, {finding.severity.name.lower()} ({detection})"
 
 
 def sum_rows(story: Story, events: Sequence[Event]) -> Iterator[Row]:
@@ -164,9 +229,17 @@ def sum_rows(story: Story, events: Sequence[Event]) -> Iterator[Row]:
         if at is not None:
             yield "thief", f"{ip}: contained {course.told_containment(at)}, {course.refused} refused"
         else:
-            yield "thief", f"{ip}: not contained; {course.served} of {course.asked} requests were served"
-    spent, avoided = records.dollars(one.money.spent), records.dollars(one.money.avoided)
-    yield "money", f"{spent} spent by the thief, {avoided} avoided at the mean of what he was served"
+            free = course.served - course.quarantined
+            yield "thief", f"{ip}: {free} requests served, then the quarantine lane: {course.told_lane()}"
+        yield from _money_rows(story, course, events)
+
+
+def _money_rows(story: Story, course: Course, events: Sequence[Event]) -> Iterator[Row]:
+    one = story.incident
+    own = [e for e in events if isinstance(e, ExchangeEnded) and e.caller.key in one.keys and e.cost]
+    mean = sum(event.cost for event in own) // max(1, len(own))
+    avoided = f"{records.dollars(mean * course.refused)} at this key's mean of {records.dollars(mean)}"
+    yield "money", f"{records.dollars(course.cost)} spent by the thief; refused would have cost {avoided}"
 
 
 def _addresses(events: Iterable[Event], prefixes: Sequence[str]) -> set[str]:

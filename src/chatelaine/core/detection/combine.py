@@ -34,7 +34,7 @@ class Rules(Struct, frozen=True, kw_only=True):
     window_seconds: int = 86_400
     """How far apart findings may be and still belong together."""
     repeat_seconds: int = 900
-    """Within this span a detection's word on the same key and context is a repetition."""
+    """Within this span a detection's word on the same key, context and family is a repetition."""
     playbooks: Mapping[DetectionId, str] = {}
     """The playbook that each detection's card names."""
 
@@ -113,7 +113,8 @@ def _within(window: Window, at: Instant, rules: Rules) -> Window:
 def _repeats(one: Noted, finding: Finding, rules: Rules) -> bool:
     if one.id == finding.id:
         return True
-    alike = one.detection == finding.detection and one.context == finding.context
+    same = (one.detection, one.family, one.context)
+    alike = same == (finding.detection, finding.family, finding.context)
     near = abs(finding.at - one.at) < rules.repeat_seconds * SECOND
     return alike and near and one.severity >= finding.severity and one.certain >= finding.certain
 
