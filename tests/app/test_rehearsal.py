@@ -158,12 +158,19 @@ def test_records_are_told_by_client_with_what_they_cost(past: list[Event]) -> No
 
 
 ACTION = Action(
-    id=ActionId("act_1"), incident=IncidentId("inc_1"), alert=AlertId("a"),
-    playbook=PlaybookId("contain_client"), owner=OwnerId("castle"), state=ActionState.RUNNING, planned_at=NOW, changed_at=NOW, until=NOW,
+    id=ActionId("act_1"),
+    incident=IncidentId("inc_1"),
+    alert=AlertId("a"),
+    playbook=PlaybookId("contain_client"),
+    owner=OwnerId("castle"),
+    state=ActionState.RUNNING,
+    planned_at=NOW,
+    changed_at=NOW,
+    until=NOW,
     wanted=Wanted(kind=ActionKind.RESTRAIN, key=KEY.id, contexts=(ContextId("c1"),)),
     rehearsal=Rehearsal(30, 5000, 0, 0, 1, 1, 0),
     outcome=Outcome(Instant(NOW + SECOND // 4), well=True, text="held"),
-)  # fmt: skip
+)
 FOUND = Finding(
     id=FindingId("f1"), detection=DetectionId("key_foreign_client_sure"), version=1, at=NOW,
     exchange=ExchangeId("x"), key=KEY.id, owner=OwnerId("castle"), context=ContextId("c1"),
