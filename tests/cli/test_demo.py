@@ -112,7 +112,8 @@ def test_the_demo_tells_of_a_theft_without_a_terminal_and_leaves_nothing_behind(
     assert re.search(r"watch \d{4,5} events read and 2 habits learnt", said)
     for tell in (opens_and_contains, spares_the_owner, explains_the_busy_day, tells_of_the_quiet_thief):
         tell(said)
-    contexts = re.findall(r"(127\.\S+) (\d+) requests.*?JA4 (\S+), headers (\w+)", said)
+    held = said.partition("What the journal holds")[2]
+    contexts = re.findall(r"(127\.\S+) (\d+) requests.*?JA4 (\S+), headers (\w+)", held)
     own, near = ([one for one in contexts if one[0] == ip] for ip in ("127.0.0.1", "127.77.7.7"))
     assert len(own) == 2, "the past and the present of each app are one context"
     assert {one[2:] for one in near} == {own[1][2:]}, "who blends in shows the owner's program"

@@ -46,9 +46,9 @@ _CALM: Final = 0.25
 """Seconds an app waits between two questions on a usual day."""
 _BUSY: Final = 0.01
 _BURST: Final = 200
-_SPIKE: Final = 5.0
+_SPIKE: Final = 4.0
 """Seconds that the busy day lasts."""
-_BLENDING, _BLEND_PAUSE, _BLOCKED = 100, 0.03, 10
+_BLENDING, _BLEND_PAUSE, _BLOCKED = 80, 0.03, 10
 _ANSWERS: Final = {
     _QUESTION: "Forty-one, and a small one behind the kitchen.",
     **{quiet_question(number): QUIET_ANSWER for number in range(_BLENDING + _BLOCKED)},
