@@ -289,9 +289,9 @@ def test_evidence_is_told_as_it_grew_and_with_what_spoke_against() -> None:
         Weight(0.7, 3.0, 60, families, (("prefix", 3.2, "", ""),), (("clock", -0.4, "", ""),)),
     ]
     rows = dict(told.evidence_rows(grown))
-    assert rows["evidence"].startswith("-0.30 after 1, +0.70 after 60 requests")
+    assert rows["weighed"].startswith("-0.30 after 1, +0.70 after 60 requests")
     assert (rows["for it"], rows["against"]) == ("the network +3.2", "the hour -0.4")
-    assert "known to the key" in dict(told.evidence_rows([]))["evidence"]
+    assert "known to the key" in dict(told.evidence_rows([]))["weighed"]
 
 
 def test_the_scores_that_are_named_are_those_of_the_cards() -> None:

@@ -301,9 +301,7 @@ async def _quiet_thief(cast: _Cast) -> None:
 async def _shut_out(cast: _Cast, thief: Stolen) -> None:
     """Let somebody who doubts shut out whatever is foreign to the key."""
     stage, key = cast.stage, cast.keys["press"].key.id
-    stage.row(
-        "somebody", "who doubts shuts out whatever is foreign to the key, and leaves its owner running:"
-    )
+    stage.row("analyst", "shuts out whatever is foreign to the key, and leaves its owner running:")
     await cast.gate.shut_out(key, _DOUBT)
     stage.code(f"chatelaine keys restrain {key} --lane refuse --foreign --for 24h --reason '{_DOUBT}'")
     statuses = await thief.blend_in(cast.owner, _BLOCKED, _BLEND_PAUSE)

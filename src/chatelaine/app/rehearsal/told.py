@@ -23,6 +23,8 @@ _WEIGHED: Final = frozenset({"key_foreign_client", "key_foreign_client_sure"})
 """The detections whose score is that of the evidence."""
 _THOUSAND: Final = 1_000
 """Key-days of which the score tells the false alarms."""
+_MILLION: Final = 1_000_000
+"""Key-days beyond which no scale was ever checked."""
 _WORDS: Final = {
     "prefix": "the network",
     "asn": "the network's operator",
@@ -79,7 +81,10 @@ def _because(finding: Finding) -> str:
     if finding.detection not in _WEIGHED:
         return f"{said.seen}; usual: {said.usual} ({finding.detection})"
     weighed = ", ".join(f"{_WORDS.get(name, name)} {nats}" for name, nats in said.facts[:_FEW])
-    false = f"by chance once in {_THOUSAND * 10**said.score:,.0f} key-days"
+    days = _THOUSAND * 10**said.score
+    false = (
+        f"by chance {'once' if days < _MILLION else 'less than once'} in {min(days, _MILLION):,.0f} key-days"
+    )
     _, _, seen = said.seen.partition(": ")
     return f"{seen}: {weighed} nats; so much comes {false} ({finding.detection})"
 
@@ -190,13 +195,13 @@ def _lacking(families: Sequence[str], worst: Severity) -> str:
 def evidence_rows(weights: Sequence[Weight]) -> Iterator[Row]:
     """Yield the evidence on a client as it grew, and what it came to."""
     if not weights:
-        yield "evidence", "none: everything the thief showed was known to the key, its network included"
+        yield "weighed", "nothing: everything the thief showed was known to the key, its network included"
         return
     last: dict[int, Weight] = {}
     for weight in weights:
         last[weight.requests] = weight
     grown = ", ".join(f"{weight.score:+.2f} after {count}" for count, weight in sorted(last.items()))
-    yield "evidence", f"{grown} requests; {FOUND_AT:+.1f} is a finding, {SURE_AT:+.1f} acts by itself"
+    yield "weighed", f"{grown} requests; {FOUND_AT:+.1f} is a finding, {SURE_AT:+.1f} acts by itself"
     strongest = max(weights, key=lambda one: one.score)
     if strongest.reasons:
         yield "for it", _reasons(strongest, for_it=True)
