@@ -30,8 +30,8 @@ from chatelaine.model.event import Event, ExchangeRefused
 from chatelaine.model.exchange import Asked, Caller, Network, Operation, RefusalReason
 from chatelaine.model.incident import Incident, IncidentState, Story
 from chatelaine.model.key import Grant, KeyState, VirtualKey
-from chatelaine.model.link import WatchTold
 from chatelaine.model.playbook import Action, ActionKind, ActionState, Outcome, Rehearsal, Wanted
+from chatelaine.model.watch import WatchTold
 from chatelaine.model.words import (
     SECOND,
     ActionId,

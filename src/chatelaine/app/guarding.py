@@ -23,9 +23,9 @@ from chatelaine.model.error import JournalError, StoreError
 from chatelaine.model.event import Event
 from chatelaine.model.key import VirtualKey
 from chatelaine.model.limit import MeterRow
-from chatelaine.model.link import WatchTold
 from chatelaine.model.playbook import HabitTable
 from chatelaine.model.settings import NotifySettings
+from chatelaine.model.watch import WatchTold
 from chatelaine.model.words import SECOND, KeyId, NanoUsd, OwnerId
 from chatelaine.ports import IncidentStore, Telemetry
 from chatelaine.services.detection import Turn, Watch

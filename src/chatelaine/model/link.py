@@ -12,6 +12,7 @@ from chatelaine.model.desk import IncidentCommand, IncidentReply
 from chatelaine.model.key import KeyInput, KeyRequest, ProviderKeySummary, VirtualKey
 from chatelaine.model.playbook import Restraint
 from chatelaine.model.push import TableMessage
+from chatelaine.model.watch import WatchTold
 from chatelaine.model.words import (
     ActionId,
     Epoch,
@@ -328,20 +329,6 @@ class WorkerTold:
 
 
 @dataclass(frozen=True, slots=True)
-class WatchTold:
-    """How far the watch over the journals has come since the hub started."""
-
-    seen: int = 0
-    """Events judged."""
-    behind: float = 0.0
-    """Seconds from the last of them until it was judged."""
-    faults: int = 0
-    """Places where a journal is damaged."""
-    habits: int = 0
-    """Keys whose settled habits the gates hold."""
-
-
-@dataclass(frozen=True, slots=True)
 class StatusTold:
     """How hub and workers stand; ``reasons`` says why the service is not ready, where it is not."""
 
@@ -350,8 +337,8 @@ class StatusTold:
     epoch: Epoch
     keys: int
     workers: tuple[WorkerTold, ...]
+    watch: WatchTold
     reasons: tuple[str, ...] = ()
-    watch: WatchTold = WatchTold()
 
 
 @dataclass(frozen=True, slots=True)

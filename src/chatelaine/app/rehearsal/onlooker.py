@@ -16,7 +16,8 @@ from chatelaine.model.detection import Finding, Sighting
 from chatelaine.model.error import ChatelaineError
 from chatelaine.model.event import Event
 from chatelaine.model.incident import Story
-from chatelaine.model.link import ReadStatus, StatusTold, WatchTold
+from chatelaine.model.link import ReadStatus, StatusTold
+from chatelaine.model.watch import WatchTold
 from chatelaine.model.words import Instant, KeyId, WorkerNumber
 from chatelaine.services.detection import Turn, Watch
 

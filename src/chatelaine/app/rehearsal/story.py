@@ -34,7 +34,8 @@ from chatelaine.model.error import ChatelaineError
 from chatelaine.model.event import Event, ExchangeEnded, ExchangeOpened, ExchangeRefused
 from chatelaine.model.exchange import Client
 from chatelaine.model.incident import Story
-from chatelaine.model.link import KeyIssuedTold, WatchTold
+from chatelaine.model.link import KeyIssuedTold
+from chatelaine.model.watch import WatchTold
 from chatelaine.model.words import ContextId, ExchangeId
 from chatelaine.surfaces.cli.demo import Stage
 
