@@ -25,6 +25,7 @@ from chatelaine.model.key import VirtualKey
 from chatelaine.model.limit import MeterRow
 from chatelaine.model.playbook import HabitTable
 from chatelaine.model.settings import NotifySettings
+from chatelaine.model.watch import WatchTold
 from chatelaine.model.words import SECOND, KeyId, NanoUsd, OwnerId
 from chatelaine.ports import IncidentStore, Telemetry
 from chatelaine.services.detection import Turn, Watch
@@ -151,6 +152,11 @@ class Guarding:
                 return None
             left += max(key.grant.spend_per_day - self._spent_today(key.slot), 0)
         return NanoUsd(left)
+
+    def told(self, *, habits: int) -> WatchTold:
+        """Return how far the watch has come; ``habits``: how many the gates hold."""
+        standing = self.watching.standing
+        return WatchTold(standing.seen, standing.behind, standing.faults, habits)
 
     def works(self) -> tuple[Coroutine[None, None, None], ...]:
         """Return what runs for as long as the hub lives."""

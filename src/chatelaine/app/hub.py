@@ -63,7 +63,6 @@ _EXPIRE = 60.0
 """Seconds between looks for captured content that is too old."""
 _LOCK_PATIENCE = 10.0
 """Seconds a hub waits for the one before it, or a command that works on the store, to be done."""
-
 _JUMP = 2 * SECOND
 """The wall clock may differ so much from the steady one between two looks."""
 
@@ -254,6 +253,7 @@ class Hub:
             keys=len(self._switchboard.keys),
             workers=self._switchboard.told(),
             reasons=tuple(self._reasons()),
+            watch=self._guarding.told(habits=len(self._switchboard.habits)),
         )
 
     def _reasons(self) -> Sequence[str]:

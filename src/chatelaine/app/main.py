@@ -13,7 +13,7 @@ def _card(name: str, summary: str, *, works: bool = True) -> CommandCard:
 
 
 COMMANDS: Mapping[str, CommandCard] = {
-    "demo": _card("demo", "show what it does, in a few seconds and on this machine alone"),
+    "demo": _card("demo", "show what it does: a theft, in under a minute and on this machine alone"),
     "up": _card("up", "start the service and keep it running"),
     "keys": _card("keys", "issue, list, show, suspend, resume, rotate and revoke keys"),
     "incidents": _card("incidents", "list, show, judge and close incidents; approve and undo actions"),

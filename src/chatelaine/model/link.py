@@ -12,6 +12,7 @@ from chatelaine.model.desk import IncidentCommand, IncidentReply
 from chatelaine.model.key import KeyInput, KeyRequest, ProviderKeySummary, VirtualKey
 from chatelaine.model.playbook import Restraint
 from chatelaine.model.push import TableMessage
+from chatelaine.model.watch import WatchTold
 from chatelaine.model.words import (
     ActionId,
     Epoch,
@@ -336,6 +337,7 @@ class StatusTold:
     epoch: Epoch
     keys: int
     workers: tuple[WorkerTold, ...]
+    watch: WatchTold
     reasons: tuple[str, ...] = ()
 
 

@@ -43,3 +43,16 @@ class Cursor(Struct, frozen=True):
     """How far every journal was read: what is behind these positions was seen."""
 
     positions: dict[WorkerNumber, Position] = {}
+
+
+class WatchTold(Struct, frozen=True):
+    """How far the watch over the journals has come since the hub started."""
+
+    seen: int = 0
+    """Events judged."""
+    behind: float = 0.0
+    """Seconds from the last of them until it was judged."""
+    faults: int = 0
+    """Places where a journal is damaged."""
+    habits: int = 0
+    """Keys whose settled habits the gates hold."""

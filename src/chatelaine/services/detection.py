@@ -13,6 +13,7 @@ from typing import Final
 
 from chatelaine.core.detection.combine import Combiner, Rules
 from chatelaine.core.detection.evidence import Engine
+from chatelaine.core.detection.evidence_said import Weight
 from chatelaine.core.detection.links import Links
 from chatelaine.core.detection.pieces import (
     Memories,
@@ -67,6 +68,8 @@ class Turn:
     joined: list[Finding] = field(default_factory=list)
     sightings: list[Sighting] = field(default_factory=list)
     """Of keys about which an alert stands."""
+    weights: list[tuple[Sighting, Weight]] = field(default_factory=list)
+    """Evidence that was weighed, also where it is too little to be found."""
 
     def __bool__(self) -> bool:
         return bool(self.findings or self.sightings)
@@ -125,6 +128,7 @@ class Watch:
         weight = self._engine.weigh(sighting) if learnt else None
         if weight is not None:
             traits |= Trait.WEIGHED
+            turn.weights.append((sighting, weight))
         found = list(self._runner.run(Scene(sighting, traits, habit, elsewhere, weight)))
         self._combine(found, turn)
         if key in self._frozen:

@@ -162,6 +162,16 @@ def test_a_repetition_within_its_span_changes_nothing() -> None:
     assert not step(before.window, finding("b", 900), RULES).repeated
 
 
+def test_one_detection_that_speaks_for_two_families_is_heard_for_both() -> None:
+    before = step(Window(), finding("a", detection="key_foreign_client"), RULES)
+    again = step(
+        before.window, finding("b", 1, family=Family.ECONOMICS, detection="key_foreign_client"), RULES
+    )
+    assert not again.repeated
+    assert again.alert is not None
+    assert again.alert.actionable
+
+
 def test_the_same_finding_once_more_is_a_repetition_however_late() -> None:
     before = step(Window(), finding("a"), RULES)
     assert step(before.window, finding("a"), RULES).repeated

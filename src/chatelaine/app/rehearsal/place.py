@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import sys
+import time
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
@@ -18,14 +19,16 @@ from chatelaine.app.rehearsal.talk import SAYINGS, Answered, Failed, Piece, Ques
 from chatelaine.app.wire import Places, read_settings
 from chatelaine.model.error import ChatelaineError
 from chatelaine.model.key import Grant, KeyInput, KeyRequest
-from chatelaine.model.link import ChangeKey, Command, IssueKey, KeyIssuedTold, Refused, Reply
-from chatelaine.model.words import AppName, KeyId, NanoUsd, OwnerId
+from chatelaine.model.link import ChangeKey, Command, IssueKey, KeyIssuedTold, Refused, Reply, Restrain
+from chatelaine.model.playbook import Lane, Restraint
+from chatelaine.model.words import SECOND, ActionId, AppName, Instant, KeyId, NanoUsd, OwnerId
 
 OWNER: Final = OwnerId("castle")
 _BY: Final = "demo"
 _PATIENCE: Final = 30.0
 _GRACE: Final = 8.0
 _DOLLAR: Final = 1_000_000_000
+_DAY: Final = 86_400 * SECOND
 _SETTINGS: Final = """\
 gate:
   host: 127.0.0.1
@@ -73,6 +76,12 @@ class Gate:
     async def suspend(self, key: KeyId, reason: str) -> None:
         """Suspend a key."""
         await self._carry_out(ChangeKey(key=key, change=KeyInput.SUSPEND, by=_BY, reason=reason))
+
+    async def shut_out(self, key: KeyId, reason: str) -> None:
+        """Refuse for a day whoever a key's habit does not know."""
+        until = Instant(time.time_ns() + _DAY)
+        restraint = Restraint(id=ActionId(""), key=key, lane=Lane.REFUSE, until=until, foreign=True)
+        await self._carry_out(Restrain(restraint=restraint, by=_BY, reason=reason))
 
     async def _carry_out(self, command: Command) -> Reply:
         told = await ask(self.places.socket, command)

@@ -1,7 +1,7 @@
 """The story of a theft, played on this machine: a leak, a probe, a burst, a busy day, and a quiet thief.
 
-What the hub makes of it comes in by a ``Watch``, where there is one; everything else is counted as it
-happens, or read in the journal afterwards. No figure that is shown is written here.
+What the hub makes of it is asked of the hub; everything else is counted as it happens, or read in the
+journal afterwards. No figure that is shown is written here.
 """
 
 import asyncio
@@ -13,59 +13,70 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final, Protocol
 
-from chatelaine.app.rehearsal import records
+from chatelaine.app.rehearsal import records, told
 from chatelaine.app.rehearsal.model_server import MODEL, ModelServer
+from chatelaine.app.rehearsal.onlooker import Replay
 from chatelaine.app.rehearsal.past import DAYS, Habit, write_past
 from chatelaine.app.rehearsal.place import App, Gate, House, app_with, gate_before, gate_of, set_up
 from chatelaine.app.rehearsal.talk import Answered, Failed
-from chatelaine.app.rehearsal.thief import Stolen, answered
+from chatelaine.app.rehearsal.thief import (
+    FOREIGN,
+    NEAR,
+    QUIET_ANSWER,
+    Stolen,
+    answered,
+    quiet_question,
+)
 from chatelaine.app.rehearsal.traffic import Goal
 from chatelaine.app.wire import CLOCK
 from chatelaine.core.context import context_id, prefix_of
 from chatelaine.model.error import ChatelaineError
 from chatelaine.model.event import Event, ExchangeEnded, ExchangeOpened, ExchangeRefused
 from chatelaine.model.exchange import Client
+from chatelaine.model.incident import Story
 from chatelaine.model.link import KeyIssuedTold
-from chatelaine.model.words import ContextId, ExchangeId, KeyId
+from chatelaine.model.watch import WatchTold
+from chatelaine.model.words import ContextId, ExchangeId
 from chatelaine.surfaces.cli.demo import Stage
 
 _QUESTION: Final = "How many doors has the castle?"
-_ANSWERS: Final = {_QUESTION: "Forty-one, and a small one behind the kitchen."}
 _MODELS: Final = frozenset({MODEL, "gpt-4o", "gpt-4o-mini"})
 _DOLLARS: Final = 20
-_A_DAY: Final = {"shop": 400.0, "press": 200.0}
+_A_DAY: Final = {"shop": 240.0, "press": 120.0}
 _CALM: Final = 0.25
 """Seconds an app waits between two questions on a usual day."""
 _BUSY: Final = 0.01
 _BURST: Final = 200
-_SPIKE: Final = 5.0
+_SPIKE: Final = 4.0
 """Seconds that the busy day lasts."""
-_BLENDING, _BLEND_PAUSE = 6, 0.7
-_GLANCE: Final = 0.25
-_SETTLING: Final = 2.0
-"""Seconds a watch is given to see what has just happened."""
-
-
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """An incident as far as the story needs it."""
-
-    id: str
-    key: KeyId
-    title: str
-    contained: bool
-    """Whether something holds the thief back."""
+_BLENDING, _BLEND_PAUSE, _BLOCKED = 80, 0.03, 10
+_ANSWERS: Final = {
+    _QUESTION: "Forty-one, and a small one behind the kitchen.",
+    **{quiet_question(number): QUIET_ANSWER for number in range(_BLENDING + _BLOCKED)},
+}
+_DOUBT: Final = "not ours?"
+_GLANCE: Final = 0.1
+_SETTLING: Final = 3.0
+"""Seconds a watch is given to see what has just happened, and the gate to hold it back."""
+_PATIENCE: Final = 10.0
+"""The same for a watch that is behind."""
+_CALMING: Final = 0.5
+"""Seconds after which what has just been answered is told whole."""
 
 
 class Watch(Protocol):
     """Tells what the hub makes of what happens."""
 
-    async def ready(self, gate: Gate) -> None:
-        """Wait until the hub has learnt the past."""
+    async def ready(self, gate: Gate, keys: int) -> WatchTold:
+        """Wait until the hub has learnt the past and the gates hold the habits of so many keys."""
         ...
 
-    async def incidents(self, gate: Gate) -> Sequence[Opened]:
-        """Return the incidents so far, the oldest first."""
+    async def current(self, gate: Gate) -> bool:
+        """Tell whether the hub has seen what has happened, up to a moment ago."""
+        ...
+
+    async def stories(self, gate: Gate) -> Sequence[Story]:
+        """Return all that is known of each incident so far, the oldest first."""
         ...
 
 
@@ -91,61 +102,81 @@ class Worker:
 
     def told(self) -> str:
         """Return how it has fared."""
-        return f"{self.answered + len(self.failures)} questions, {len(self.failures)} failures"
+        return f"{self.asked()} questions, {len(self.failures)} failures"
+
+    def asked(self) -> int:
+        """Return how many questions were answered or failed."""
+        return self.answered + len(self.failures)
 
 
 @dataclass
 class _Cast:
     stage: Stage
-    watch: Watch | None
+    watch: Watch
     gate: Gate
     keys: dict[str, KeyIssuedTold]
     workers: dict[str, Worker]
     owner: Client
-    told: set[str] = field(default_factory=set)
+    replay: Replay
+    shown: set[str] = field(default_factory=set)
     settling: float = _SETTLING
+    calming: float = _CALMING
 
     def stolen(self, name: str) -> Stolen:
         """Return an app's token in a thief's hands."""
         port = int(self.gate.url.rpartition(":")[2])
         return Stolen(Goal("127.0.0.1", port, self.gate.certificate), self.keys[name].token)
 
-    async def look(self) -> None:
-        """Show the incidents that were opened since the last look."""
-        if self.watch is None:
-            return
-        until = time.monotonic() + self.settling
-        while True:
-            for one in await self.watch.incidents(self.gate):
-                line = f"{one.id} on key {one.key}: {one.title}{', contained' if one.contained else ''}"
-                if line not in self.told:
-                    self.told.add(line)
-                    self.stage.row("incident", line)
-            if time.monotonic() >= until:
-                return
+    def rows(self, rows: Iterable[told.Row]) -> None:
+        """Show rows."""
+        for label, text in rows:
+            self.stage.row(label, text)
+
+    async def look(self) -> list[Story]:
+        """Show the incidents that were opened since the last look, once they are contained or it is late."""
+        begun = time.monotonic()
+        while not (fresh := await self._fresh()) or not all(map(told.contained, fresh)):
+            waited = time.monotonic() - begun
+            if waited >= _PATIENCE or (waited >= self.settling and await self.watch.current(self.gate)):
+                break
             await asyncio.sleep(_GLANCE)
+        await asyncio.sleep(self.calming if fresh else 0)
+        fresh = await self._fresh()
+        self.shown |= {one.incident.id for one in fresh}
+        for one in fresh:
+            self.rows(told.incident_rows(one))
+        return fresh
+
+    async def _fresh(self) -> list[Story]:
+        return [one for one in await self.watch.stories(self.gate) if one.incident.id not in self.shown]
+
+    def events(self, name: str) -> list[Event]:
+        """Return what is recorded of an app's key."""
+        return records.of_key(records.recorded(self.gate.places.journal), self.keys[name].key.id)
 
 
-async def tell(stage: Stage, folder: Path, watch: Watch | None, *, keep: bool) -> None:
+async def tell(stage: Stage, folder: Path, watch: Watch, *, keep: bool) -> None:
     """Tell the whole story in a folder; ``keep``: leave everything running until cancelled.
 
-    ``watch``: who tells of incidents; None: nobody does, and the story tells none.
+    ``watch``: who tells of incidents.
 
     Raises:
         ChatelaineError: a part of it cannot be started, or an owner's app failed.
     """
     async with _cast(stage, folder, watch) as cast:
-        await _theft(cast)
+        await _probe(cast)
+        await _resale(cast)
         await _busy_day(cast)
         await _quiet_thief(cast)
         _tell_records(cast)
+        await _tell_sums(cast)
         if keep:
-            stage.note(f"The gate runs on at {cast.gate.url}, its folder is {folder}. Stop it with ^C.")
+            _tell_keeping(cast, folder)
             await asyncio.Event().wait()
 
 
 @asynccontextmanager
-async def _cast(stage: Stage, folder: Path, watch: Watch | None) -> AsyncIterator[_Cast]:
+async def _cast(stage: Stage, folder: Path, watch: Watch) -> AsyncIterator[_Cast]:
     stage.act("Two apps, the gate before their model, and two weeks of everyday life")
     async with AsyncExitStack() as stack:
         model = await stack.enter_async_context(ModelServer(_ANSWERS, pace=0.01, models=_MODELS))
@@ -153,25 +184,30 @@ async def _cast(stage: Stage, folder: Path, watch: Watch | None) -> AsyncIterato
         house = set_up(model.port, folder)
         keys = {name: await asyncio.to_thread(house.issue, name, dollars=_DOLLARS) for name in _A_DAY}
         _tell_past(stage, house, keys, owner)
+        replay, began = Replay(house.journal), time.monotonic()
         gate = await stack.enter_async_context(gate_of(house))
-        if watch is not None:
-            await watch.ready(gate)
         stage.row("gate", f"{gate.url}, before a stand-in for a model: fixed words, in OpenAI's dialect")
         workers = {}
-        for name, told in keys.items():
-            app = await stack.enter_async_context(app_with(gate.environment(told.token), folder))
+        for name, issued in keys.items():
+            app = await stack.enter_async_context(app_with(gate.environment(issued.token), folder))
             workers[name] = Worker(app)
-            stage.row(name, f"an app with {await app.ready()} and the key {told.key.id}")
+            stage.row(name, f"an app with {await app.ready()} and the key {issued.key.id}")
         async with _at_work(workers.values()):
-            yield _Cast(stage, watch, gate, keys, workers, owner)
+            learnt, _ = await asyncio.gather(watch.ready(gate, len(keys)), asyncio.to_thread(replay.go_on))
+            took = time.monotonic() - began
+            stage.row(
+                "watch",
+                f"{learnt.seen} events read and {learnt.habits} habits learnt, {took:.1f} s after its start",
+            )
+            yield _Cast(stage, watch, gate, keys, workers, owner, replay)
 
 
 async def _recognise(model: int) -> Client:
     """Return how a gate sees the apps, found out by one question in a house of its own."""
     with TemporaryDirectory(prefix="chatelaine-") as name:
         async with gate_before(model, Path(name)) as gate:
-            told = await gate.issue("shop")
-            async with app_with(gate.environment(told.token), Path(name)) as app:
+            issued = await gate.issue("shop")
+            async with app_with(gate.environment(issued.token), Path(name)) as app:
                 await app.ready()
                 await app.ask(_QUESTION)
         events = records.recorded(gate.places.journal)
@@ -184,7 +220,7 @@ async def _recognise(model: int) -> Client:
 
 
 def _tell_past(stage: Stage, house: House, keys: dict[str, KeyIssuedTold], owner: Client) -> None:
-    habits = tuple(Habit(told.key, owner, _A_DAY[name]) for name, told in keys.items())
+    habits = tuple(Habit(issued.key, owner, _A_DAY[name]) for name, issued in keys.items())
     written = write_past(house.journal, habits, CLOCK.now())
     stage.row("past", f"{DAYS} simulated days of both apps in the journal: {written} exchanges")
 
@@ -200,21 +236,30 @@ async def _at_work(workers: Iterable[Worker]) -> AsyncIterator[None]:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _theft(cast: _Cast) -> None:
+async def _probe(cast: _Cast) -> None:
+    stage = cast.stage
+    stage.act("The shop's key leaks, and a thief looks whether it is any good")
+    statuses = await cast.stolen("shop").probe()
+    stage.row("thief", f"from {FOREIGN}: a list, an impossible cap, an empty question: {answered(statuses)}")
+    stories = await cast.look()
+    if not stories:
+        raise ChatelaineError(
+            "the thief opened no incident", hint="is the machine busy? chatelaine demo again"
+        )
+    at = told.contained_at(stories[0])
+    course = told.Course(cast.events("shop"), FOREIGN)
+    stage.row("contained", course.told_containment(at) if at is not None else "not yet")
+
+
+async def _resale(cast: _Cast) -> None:
     stage, thief, shop = cast.stage, cast.stolen("shop"), cast.workers["shop"]
-    stage.act("The shop's key leaks: it is probed, its models are counted, then it is resold")
-    stage.row("probe", f"a list, an impossible cap, an empty question: {answered(await thief.probe())}")
-    await cast.look()
+    stage.act("He goes on all the same: he counts the models, then resells the key")
     models = await thief.enumerate_models()
-    there = [model for model, status in models.items() if status < 400]  # noqa: PLR2004 - HTTP's first error
-    stage.row("models", f"{len(models)} asked for, {len(there)} there: {', '.join(there) or 'none'}")
-    await cast.look()
+    stage.row("models", f"{len(models)} asked for: {answered(models.values())}")
     began = time.monotonic()
     statuses = await thief.burst(_BURST)
-    stage.row(
-        "burst", f"{_BURST} requests in {time.monotonic() - began:.1f} s: {answered(statuses.elements())}"
-    )
-    await cast.look()
+    took = time.monotonic() - began
+    stage.row("burst", f"{_BURST} requests in {took:.1f} s: {answered(statuses.elements())}")
     stage.row("shop", f"the app meanwhile: {shop.told()}")
     _require_unharmed(shop)
 
@@ -222,27 +267,46 @@ async def _theft(cast: _Cast) -> None:
 async def _busy_day(cast: _Cast) -> None:
     stage, press = cast.stage, cast.workers["press"]
     stage.act("The other app has a busy day: the same program, the same place, many times the traffic")
-    before, press.pause = press.answered, _BUSY
+    before, since, press.pause = press.answered, CLOCK.now(), _BUSY
     await asyncio.sleep(_SPIKE)
     press.pause = _CALM
     usual = _SPIKE / _CALM
     count = press.answered - before
     stage.row("press", f"{count} questions in {_SPIKE:.0f} s, {count / usual:.1f} times its usual pace")
-    known = len(cast.told)
-    await cast.look()
-    if cast.watch is not None:
-        stage.row("incidents", f"{len(cast.told) - known} new")
+    fresh = await cast.look()
+    stage.row("incidents", f"{len(fresh)} new")
+    await asyncio.to_thread(cast.replay.go_on)
+    if not fresh:
+        found = cast.replay.findings(cast.keys["press"].key.id, since)
+        cast.rows(told.quiet_rows(told.new_clients(cast.events("press"), since), found))
     _require_unharmed(press)
 
 
 async def _quiet_thief(cast: _Cast) -> None:
-    stage = cast.stage
-    stage.act("A quiet thief has the other app's key: its SDK, its TLS, its model, seldom, from elsewhere")
-    statuses = await cast.stolen("press").blend_in(cast.owner, _BLENDING, _BLEND_PAUSE)
-    stage.row("thief", f"{_BLENDING} requests: {answered(statuses)}")
-    await cast.look()
+    stage, key = cast.stage, cast.keys["press"].key.id
+    stage.act("A quiet thief has the other app's key: its SDK, its TLS, its model; only his network differs")
+    since = CLOCK.now()
+    thief = cast.stolen("press")
+    statuses = await thief.blend_in(cast.owner, _BLENDING, _BLEND_PAUSE)
+    stage.row("thief", f"from {NEAR}: {len(statuses)} requests: {answered(statuses)}")
+    fresh = await cast.look()
+    await asyncio.to_thread(cast.replay.go_on)
+    cast.rows(told.evidence_rows(cast.replay.weights(key, NEAR)))
+    course = told.Course(cast.events("press"), NEAR)
+    cast.rows(told.quiet_thief_rows(fresh, cast.replay.findings(key, since), course))
+    await _shut_out(cast, thief)
     stage.row("press", f"the app meanwhile: {cast.workers['press'].told()}")
     _require_unharmed(cast.workers["press"])
+
+
+async def _shut_out(cast: _Cast, thief: Stolen) -> None:
+    """Let somebody who doubts shut out whatever is foreign to the key."""
+    stage, key = cast.stage, cast.keys["press"].key.id
+    stage.row("analyst", "shuts out whatever is foreign to the key, and leaves its owner running:")
+    await cast.gate.shut_out(key, _DOUBT)
+    stage.code(f"chatelaine keys restrain {key} --lane refuse --foreign --for 24h --reason '{_DOUBT}'")
+    statuses = await thief.blend_in(cast.owner, _BLOCKED, _BLEND_PAUSE)
+    stage.row("thief", f"{len(statuses)} more requests: {answered(statuses)}")
 
 
 def _require_unharmed(worker: Worker) -> None:
@@ -254,11 +318,31 @@ def _require_unharmed(worker: Worker) -> None:
 def _tell_records(cast: _Cast) -> None:
     stage = cast.stage
     stage.act("What the journal holds of each client, refusals and failures as fully as answers")
-    events = records.recorded(cast.gate.places.journal)
-    for name, told in cast.keys.items():
-        stage.note(f"{name}, key {told.key.id}:")
-        for client, words in by_client(records.of_key(events, told.key.id)):
+    for name, issued in cast.keys.items():
+        stage.note(f"{name}, key {issued.key.id}:")
+        for client, words in by_client(cast.events(name)):
             stage.row(client.network.ip, words)
+
+
+async def _tell_sums(cast: _Cast) -> None:
+    stage = cast.stage
+    stage.act("What it came to")
+    stories = await cast.watch.stories(cast.gate)
+    for story in stories:
+        cast.rows(told.sum_rows(story, records.recorded(cast.gate.places.journal)))
+    workers = cast.workers.values()
+    failed, asked = sum(len(one.failures) for one in workers), sum(map(Worker.asked, workers))
+    stage.row("owner", f"{failed} of {asked} requests failed")
+    events = records.recorded(cast.gate.places.journal)
+    secrets = [*_ANSWERS, *_ANSWERS.values(), *(issued.token for issued in cast.keys.values())]
+    found = records.places_of(events, secrets)
+    stage.row("records", f"{len(events)} in all; {found} of them hold a question, an answer or a key")
+
+
+def _tell_keeping(cast: _Cast, folder: Path) -> None:
+    stage = cast.stage
+    stage.note(f"The gate runs on at {cast.gate.url}, its folder is {folder}. Stop it with ^C.")
+    stage.code(f"chatelaine incidents list --config {folder}/chatelaine.yaml")
 
 
 def by_client(events: Sequence[Event]) -> list[tuple[Client, str]]:

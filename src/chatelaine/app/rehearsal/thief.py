@@ -32,12 +32,27 @@ _RESOLD: Final = Wish(
 )
 
 
+QUIET_ANSWER: Final = (
+    "A calm grey would suit it well, since the stones around it are grey as well, the wood is old, and "
+    "nobody who comes along the wall in the evening should notice that there is a door at all."
+)
+"""What a stand-in for a model says to the one that blends in: about as much as to the apps."""
+
+
+def quiet_question(number: int) -> str:
+    """Return what the one that blends in asks; no two of his questions are alike."""
+    return (
+        f"Please name a colour for door number {number} of the castle, in one sentence, and say why it suits."
+    )
+
+
 class Stolen:
     """A token in the wrong hands, and the tool that uses it."""
 
     def __init__(self, goal: Goal, token: str) -> None:
         self._goal = goal
         self._token = token
+        self._asked = 0
         self._chance = Chance(_SEED)
         tool = program.program("aiohttp", 5)
         self._thief = Thief((Network(FOREIGN),), tool, "demo")
@@ -68,16 +83,18 @@ class Stolen:
         asked = replace(_RESOLD, asked=wish.chat(wish.MIDDLE), input=Sizes(24, 0.5))
         speaker, statuses = Speaker(asked, self._chance.branch("blend")), []
         client = replace(owner, network=Network(NEAR))
-        for _ in range(count):
+        for number in range(count):
             deed = replace(self._thief.do(0, _HOLDER, speaker.say()), client=client)
-            statuses.append(await self._send(deed, stack=_OWN_STACK))
+            text = quiet_question(self._asked + number)
+            statuses.append(await self._send(deed, stack=_OWN_STACK, text=text))
             await asyncio.sleep(pause)
+        self._asked += count
         return statuses
 
-    async def _send(self, deed: Deed, *, stack: int = _OTHER_STACK) -> int:
+    async def _send(self, deed: Deed, *, stack: int = _OTHER_STACK, text: str = "") -> int:
         client = deed.client
         who = Visitor(client.network.ip, stack, client)
-        return await send(self._goal, who, request(client, deed.said.asked, self._goal, self._token))
+        return await send(self._goal, who, request(client, deed.said.asked, self._goal, self._token, text))
 
 
 def answered(statuses: Iterable[int]) -> str:

@@ -218,10 +218,10 @@ async def _exchange(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, 
     return int(found[1]) if found else 0
 
 
-def request(client: Client, asked: Asked, goal: Goal, token: str) -> bytes:
-    """Return a request with the client's headers in the client's order and case."""
+def request(client: Client, asked: Asked, goal: Goal, token: str, text: str = "") -> bytes:
+    """Return a request with the client's headers in the client's order and case; it asks ``text``, if any."""
     listing = asked.operation is Operation.LIST
-    body = b"" if listing else _body(asked)
+    body = b"" if listing else _body(asked, text or _TEXT)
     values = _values(client, goal, token, len(body))
     names = [name for name in client.header_names.split(",") if name]
     shown = {name.lower() for name in names}
@@ -246,14 +246,14 @@ def _values(client: Client, goal: Goal, token: str, length: int) -> Mapping[str,
     }
 
 
-def _body(asked: Asked) -> bytes:
+def _body(asked: Asked, question: str) -> bytes:
     told: dict[str, object] = {"model": asked.model or "none"}
     if asked.operation is Operation.EMBEDDING:
-        told["input"] = _TEXT
+        told["input"] = question
     elif asked.operation is Operation.IMAGE:
-        told["prompt"] = _TEXT
+        told["prompt"] = question
     else:
-        text = "" if asked.empty else _TEXT
+        text = "" if asked.empty else question
         turns = [
             {"role": "assistant" if turn % 2 else "user", "content": _ANSWER if turn % 2 else text}
             for turn in range(max(min(asked.messages, _MOST_MESSAGES), 1) | 1)

@@ -1,4 +1,4 @@
-"""Behind ``chatelaine demo``: the play, in five acts, on this machine alone."""
+"""Behind ``chatelaine demo``: the story of a theft, or a key that is stopped, on this machine alone."""
 
 import asyncio
 import os
@@ -13,6 +13,7 @@ from pathlib import Path
 
 from chatelaine.app.rehearsal import records
 from chatelaine.app.rehearsal.model_server import MODEL, ModelServer
+from chatelaine.app.rehearsal.onlooker import Onlooker
 from chatelaine.app.rehearsal.place import OWNER, App, Gate, app_with, gate_before
 from chatelaine.app.rehearsal.story import tell
 from chatelaine.app.rehearsal.talk import Answered, Failed, Piece
@@ -59,14 +60,6 @@ class _Scene:
 class Demo:
     """Plays the demo."""
 
-    def run(self, stage: Stage) -> int:
-        """Play it and return the exit status.
-
-        Raises:
-            ChatelaineError: a part of it cannot be started, or did not do what it should.
-        """
-        return _put_on(stage, lambda folder: _play(stage, folder))
-
     def theft(self, stage: Stage, *, keep: bool) -> int:
         """Play the story of a theft and return the exit status; ``keep``: let it run until it is stopped.
 
@@ -74,6 +67,14 @@ class Demo:
             ChatelaineError: a part of it cannot be started, or did not do what it should.
         """
         return _put_on(stage, lambda folder: _tell(stage, folder, keep=keep))
+
+    def keys(self, stage: Stage) -> int:
+        """Show how a key is stopped while an answer streams, and return the exit status.
+
+        Raises:
+            ChatelaineError: a part of it cannot be started, or did not do what it should.
+        """
+        return _put_on(stage, lambda folder: _play(stage, folder))
 
 
 def begin(chosen: Chosen) -> Demo:
@@ -121,7 +122,7 @@ def _end_at_sigterm() -> None:
 
 async def _tell(stage: Stage, folder: Path, *, keep: bool) -> None:
     _end_at_sigterm()
-    await tell(stage, folder, None, keep=keep)
+    await tell(stage, folder, Onlooker(), keep=keep)
 
 
 async def _play(stage: Stage, folder: Path) -> None:

@@ -41,7 +41,7 @@ class Rules(Struct, frozen=True, kw_only=True):
     window_seconds: int = 86_400
     """How far apart findings may be and still belong together."""
     repeat_seconds: int = 900
-    """Within this span a detection's word on the same key and context is a repetition."""
+    """Within this span a detection's word on the same key, context and family is a repetition."""
     playbooks: Mapping[DetectionId, str] = {}
     """The playbook that each detection's card names."""
     weighty: Severity = Severity.INFO

@@ -81,8 +81,9 @@ class Play:
         for plot in self._plots:
             for holder in plot.holders:
                 yield KeyIssued(
-                    self._begins_at, holder.key, holder.owner, holder.app, _BY, GRANT, expires_at=None
-                )
+                    self._begins_at, holder.key, holder.owner, holder.app, _BY, GRANT,
+                    expires_at=None, canary=holder.key in plot.canaries,
+                )  # fmt: skip
 
     def _deeds(self, begin: Instant, end: Instant) -> list[Deed]:
         deeds = [deed for life in self._lives for deed in life.hour(begin)]

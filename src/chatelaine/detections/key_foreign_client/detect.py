@@ -1,5 +1,6 @@
 """Find a client on a key that all evidence together says is not its owner's."""
 
+from chatelaine.core.detection.evidence_said import Weight
 from chatelaine.core.detection.memory import Memory, silent, tell, with_numbers
 from chatelaine.core.detection.scene import Scene
 from chatelaine.model.detection import Card, Said
@@ -17,13 +18,26 @@ def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | Non
     risen = weight.score - before >= card.thresholds["rise"]
     if not risen and silent(memory, seen.at, seconds=card.thresholds["seconds"]):
         return memory, None
-    for_it, against = weight.reasons[0], weight.against[0]
     said = Said(
-        seen=f"{for_it[0]}: {for_it[2]}, after {weight.requests} requests of this client",
-        usual=f"{for_it[3] or 'nothing of the kind'}",
-        against=f"{against[0]} speaks for the owner: {against[2]}",
+        seen=f"{_seen(weight)}, after {weight.requests} requests of this client",
+        usual=(weight.reasons[0][3] if weight.reasons else "") or "nothing of the kind",
+        against=_against(weight),
         score=weight.score,
         families=tuple(family for family, nats in weight.families.items() if nats >= _LEAST_NATS),
         facts=tuple((name, f"{nats:+.2f}") for name, nats, _, _ in weight.reasons),
     )
     return with_numbers(tell(memory, seen.at), (weight.score,)), said
+
+
+def _seen(weight: Weight) -> str:
+    if not weight.reasons:
+        return "many small differences"
+    name, _, seen, _ = weight.reasons[0]
+    return f"{name}: {seen}"
+
+
+def _against(weight: Weight) -> str:
+    if not weight.against:
+        return "nothing that it shows speaks for the owner; a new service of his shows nothing either"
+    name, _, seen, _ = weight.against[0]
+    return f"{name} speaks for the owner: {seen}"

@@ -1,4 +1,4 @@
-"""Behind the word ``demo``: the product in a few seconds, on this machine alone."""
+"""Behind the word ``demo``: the product in under a minute, on this machine alone."""
 
 import argparse
 import os
@@ -54,12 +54,12 @@ class Stage(Protocol):
 class DemoWork(Protocol):
     """What the command asks of the application."""
 
-    def run(self, stage: Stage) -> int:
-        """Play the demo and return the exit status."""
-        ...
-
     def theft(self, stage: Stage, *, keep: bool) -> int:
         """Play the story of a theft and return the exit status; ``keep``: let it run until it is stopped."""
+        ...
+
+    def keys(self, stage: Stage) -> int:
+        """Show how a key is stopped while an answer streams, and return the exit status."""
         ...
 
 
@@ -158,17 +158,19 @@ def _shown(text: str) -> str:
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument(
-        "--theft", action="store_true", help="play the story of a stolen key, in under a minute"
+        "--keys", action="store_true", help="show instead how a key is stopped while an answer streams"
     )
-    parser.add_argument("--keep", action="store_true", help="with --theft: leave the gate running until ^C")
+    parser.add_argument(
+        "--keep", action="store_true", help="leave the gate running until ^C, to look into it"
+    )
     parser.epilog = "It brings settings of its own, in a temporary folder that is removed when it is over."
 
 
 def run(arguments: argparse.Namespace, work: DemoWork) -> int:
     """Play the demo."""
-    if arguments.keep and not arguments.theft:
-        raise UsageError("--keep belongs to --theft", hint="chatelaine demo --theft --keep")
+    if arguments.keep and arguments.keys:
+        raise UsageError("--keep does not go with --keys", hint="chatelaine demo --keep")
     coloured = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
     page = Page(sys.stdout, coloured=coloured)
     page.note("Chatelaine, on this machine alone. Nothing leaves it, nothing stays behind.")
-    return work.theft(page, keep=arguments.keep) if arguments.theft else work.run(page)
+    return work.keys(page) if arguments.keys else work.theft(page, keep=arguments.keep)
