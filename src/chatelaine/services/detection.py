@@ -46,7 +46,7 @@ from chatelaine.model.words import ContextId, Instant, KeyId, OwnerId
 
 _UNKNOWN: Final = Habit()
 """The habit of what is no key of ours; it never learns."""
-_UNLEARNT: Final = Trait.REFUSED | Trait.UNPROVEN | Trait.DEAD_KEY | Trait.CANARY | Trait.ADMIN
+_UNLEARNT: Final = int(Trait.REFUSED | Trait.UNPROVEN | Trait.DEAD_KEY | Trait.CANARY | Trait.ADMIN)
 """What is not taken for the owner's way of using a key."""
 _RECENT: Final = 50_000
 """Sightings that are at hand for the money of what comes into an incident."""
@@ -110,11 +110,11 @@ class Watch:
         elsewhere = self._links.look(sighting)
         canary = key in self._canaries
         traits = traits_of(sighting, habit, canary=canary, elsewhere=elsewhere)
-        learnt = bool(key) and not traits & _UNLEARNT
+        learnt = bool(key) and not int(traits) & _UNLEARNT
         weight = self._engine.weigh(sighting) if learnt else None
         if weight is not None:
             traits |= Trait.WEIGHED
-        found = list(self._runner.run(Scene(sighting, traits, habit, elsewhere, weight)))
+        found = self._runner.run(Scene(sighting, traits, habit, elsewhere, weight))
         for finding in found:
             self._combine(finding, turn)
         if key in self._frozen:
@@ -141,7 +141,7 @@ class Watch:
         self._changed.add(sighting.key)
         self._relearnt.add(sighting.key)
         self._past(sighting.key, sighting.owner).add(sighting)
-        if sighting.phase is not Phase.ENDED and any(one.severity >= Severity.MEDIUM for one in found):
+        if found and sighting.phase is not Phase.ENDED and _grave(found):
             habit.forget(sighting.context)
         habit.learn(sighting)
 
@@ -267,3 +267,7 @@ class Watch:
                 frozen, canaries = read_frozen(piece.value)
                 self._frozen = {KeyId(key): why for key, why in frozen.items()}
                 self._canaries = {KeyId(key) for key in canaries}
+
+
+def _grave(found: Sequence[Finding]) -> bool:
+    return any(one.severity >= Severity.MEDIUM for one in found)
