@@ -47,7 +47,7 @@ from chatelaine.model.words import ContextId, Instant, KeyId, OwnerId
 
 _UNKNOWN: Final = Habit()
 """The habit of what is no key of ours; it never learns."""
-_UNLEARNT: Final = Trait.REFUSED | Trait.UNPROVEN | Trait.DEAD_KEY | Trait.CANARY | Trait.ADMIN
+_UNLEARNT: Final = int(Trait.REFUSED | Trait.UNPROVEN | Trait.DEAD_KEY | Trait.CANARY | Trait.ADMIN)
 """What is not taken for the owner's way of using a key."""
 _WEIGHTY: Final = Severity.HIGH
 """On a thousand harmless key-days each of the shelf's medium findings comes up tens of times, and two of
@@ -124,12 +124,12 @@ class Watch:
         elsewhere = self._links.look(sighting)
         canary = key in self._canaries
         traits = traits_of(sighting, habit, canary=canary, elsewhere=elsewhere)
-        learnt = bool(key) and not traits & _UNLEARNT
+        learnt = bool(key) and not int(traits) & _UNLEARNT
         weight = self._engine.weigh(sighting) if learnt else None
         if weight is not None:
             traits |= Trait.WEIGHED
             turn.weights.append((sighting, weight))
-        found = list(self._runner.run(Scene(sighting, traits, habit, elsewhere, weight)))
+        found = self._runner.run(Scene(sighting, traits, habit, elsewhere, weight))
         self._combine(found, turn)
         if key in self._frozen:
             turn.sightings.append(sighting)
@@ -160,7 +160,7 @@ class Watch:
         self._changed.add(sighting.key)
         self._relearnt.add(sighting.key)
         self._past(sighting.key, sighting.owner).add(sighting)
-        if sighting.phase is not Phase.ENDED and any(one.severity >= Severity.MEDIUM for one in found):
+        if found and sighting.phase is not Phase.ENDED and _grave(found):
             habit.forget(sighting.context)
         habit.learn(sighting)
 
@@ -286,3 +286,7 @@ class Watch:
                 frozen, canaries = read_frozen(piece.value)
                 self._frozen = {KeyId(key): why for key, why in frozen.items()}
                 self._canaries = {KeyId(key) for key in canaries}
+
+
+def _grave(found: Sequence[Finding]) -> bool:
+    return any(one.severity >= Severity.MEDIUM for one in found)

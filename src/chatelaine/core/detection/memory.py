@@ -3,37 +3,40 @@
 from collections.abc import Iterable
 from typing import Final
 
-from msgspec import Struct
-
+from chatelaine.core.detection.remembered import EMPTY, Memory
 from chatelaine.model.words import NEVER, SECOND, Instant
+
+__all__ = [
+    "EMPTY",
+    "MOST",
+    "Memory",
+    "distinct",
+    "knows",
+    "remember",
+    "renew",
+    "silent",
+    "tell",
+    "with_numbers",
+]
 
 MOST: Final = 64
 """Values that are remembered at most."""
 
 
-class Memory(Struct, frozen=True, array_like=True, gc=False):
-    """The state of one detection for one group; a step returns the next."""
-
-    recent: tuple[tuple[Instant, str], ...] = ()
-    """Values with their instants, oldest first."""
-    told_at: Instant = NEVER
-    numbers: tuple[float, ...] = ()
-
-
-EMPTY: Final = Memory()
-
-
 def remember(memory: Memory, at: Instant, value: str, *, seconds: float, most: int = MOST) -> Memory:
     """Return the memory with one more value, and without those older than a span or beyond a number."""
     oldest = at - int(seconds * SECOND)
-    kept = tuple(entry for entry in memory.recent if entry[0] >= oldest)[-(most - 1) :]
-    return Memory((*kept, (at, value)), memory.told_at, memory.numbers)
+    kept = [entry for entry in memory.recent if entry[0] >= oldest][-(most - 1) :]
+    kept.append((at, value))
+    return Memory(tuple(kept), memory.told_at, memory.numbers)
 
 
 def renew(memory: Memory, at: Instant, value: str, *, seconds: float, most: int = MOST) -> Memory:
     """Return the memory with a value at its latest instant alone, so that one repeated drives none out."""
-    others = tuple(entry for entry in memory.recent if entry[1] != value)
-    return remember(Memory(others, memory.told_at, memory.numbers), at, value, seconds=seconds, most=most)
+    oldest = at - int(seconds * SECOND)
+    kept = [entry for entry in memory.recent if entry[0] >= oldest and entry[1] != value][-(most - 1) :]
+    kept.append((at, value))
+    return Memory(tuple(kept), memory.told_at, memory.numbers)
 
 
 def distinct(memory: Memory) -> int:
@@ -43,7 +46,10 @@ def distinct(memory: Memory) -> int:
 
 def knows(memory: Memory, value: str) -> bool:
     """Tell whether a value is remembered."""
-    return any(value == known for _, known in memory.recent)
+    for _, known in memory.recent:
+        if known == value:
+            return True
+    return False
 
 
 def tell(memory: Memory, at: Instant) -> Memory:

@@ -1,6 +1,6 @@
 """Detections run over scenes: who looks at what, what each remembers, and the findings that come of it."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from hashlib import sha256
 from math import isfinite
 from typing import Final, NamedTuple
@@ -15,9 +15,8 @@ from chatelaine.model.words import FindingId
 Detect = Callable[[Memory, Scene, Card], tuple[Memory, Said | None]]
 """What a detection is: memory of the group, scene and card in; the next memory, and what it says."""
 
-GroupKey = tuple[int, str, str]
 _MOST_GROUPS: Final = 500_000
-"""Memories that are held at all; the oldest gives way."""
+"""Memories that are held at all; beyond it the oldest of the detection that takes one more gives way."""
 _MOST_KINDS: Final = 4_096
 _DIGITS: Final = 24
 _LONGEST: Final = 400
@@ -33,22 +32,24 @@ class Detection(NamedTuple):
     detect: Detect
 
 
-class _Rule(NamedTuple):
-    place: int
-    mask: int
-    card: Card
-    detect: Detect
-    group: Callable[[Sighting], tuple[str, str]]
+_GROUPS: Final = tuple(Group)
 
 
-_GROUPS: Final[Mapping[Group, Callable[[Sighting], tuple[str, str]]]] = {
-    Group.KEY: lambda seen: (seen.key, ""),
-    Group.KEY_CONTEXT: lambda seen: (seen.key, seen.context),
-    Group.CONTEXT: lambda seen: ("", seen.context),
-    Group.ORIGIN: lambda seen: (seen.prefix, seen.ja4),
-    Group.OWNER: lambda seen: (seen.owner, ""),
-    Group.ALL: lambda _: ("", ""),
-}
+class _Rule:
+    __slots__ = ("card", "detect", "group", "held", "mask")
+
+    def __init__(self, one: Detection) -> None:
+        self.card: Card = one.card
+        self.detect: Detect = one.detect
+        self.mask = int(mask_of(one.card))
+        self.group = _GROUPS.index(one.card.group)
+        self.held: dict[tuple[str, str], Memory] = {}
+
+
+def groups_of(seen: Sighting) -> tuple[tuple[str, str], ...]:
+    """Return what a sighting belongs to, for each kind of group in their order."""
+    key, context = seen.key, seen.context
+    return (key, ""), (key, context), ("", context), (seen.prefix, seen.ja4), (seen.owner, ""), ("", "")
 
 
 def mask_of(card: Card) -> Trait:
@@ -66,62 +67,62 @@ def mask_of(card: Card) -> Trait:
 class Runner:
     """Runs detections over scenes, and holds what they remember."""
 
-    __slots__ = ("_chosen", "_memories", "_rules")
+    __slots__ = ("_chosen", "_count", "_rules")
 
     def __init__(self, detections: Iterable[Detection]) -> None:
         chosen = [one for one in detections if one.card.enabled]
-        self._rules = tuple(
-            _Rule(place, int(mask_of(one.card)), one.card, one.detect, _GROUPS[one.card.group])
-            for place, one in enumerate(sorted(chosen, key=lambda one: one.card.id))
-        )
-        self._memories: dict[GroupKey, Memory] = {}
-        self._chosen: dict[int, tuple[_Rule, ...]] = {}
+        self._rules = [_Rule(one) for one in sorted(chosen, key=lambda one: one.card.id)]
+        self._count = 0
+        self._chosen: dict[int, list[_Rule]] = {}
 
-    def run(self, scene: Scene) -> Iterator[Finding]:
-        """Yield what the detections find in a scene, in the order of their ids."""
-        memories = self._memories
+    def run(self, scene: Scene) -> list[Finding]:
+        """Return what the detections find in a scene, in the order of their ids."""
+        found: list[Finding] = []
+        seen = scene.sighting
+        groups = groups_of(seen)
         for rule in self._looking(int(scene.traits)):
-            at = (rule.place, *rule.group(scene.sighting))
-            before = memories.get(at, EMPTY)
-            after, said = rule.detect(before, scene, rule.card)
-            if after is not before:
-                self._hold(at, after)
+            at = groups[rule.group]
+            before = rule.held.get(at)
+            after, said = rule.detect(EMPTY if before is None else before, scene, rule.card)
+            if before is not None:
+                if after is not before:
+                    rule.held[at] = after
+            elif after is not EMPTY:
+                self._hold(rule.held, at, after)
             if said is not None:
                 for family in said.families or (rule.card.family,):
-                    yield finding(rule.card, scene.sighting, said, family)
+                    found.append(finding(rule.card, seen, said, family))
+        return found
 
-    def _looking(self, traits: int) -> tuple[_Rule, ...]:
+    def _looking(self, traits: int) -> list[_Rule]:
         """Return the rules that look at such sightings; worked out once for each kind."""
         found = self._chosen.get(traits)
         if found is None:
-            found = tuple(rule for rule in self._rules if not rule.mask or rule.mask & traits)
+            found = [rule for rule in self._rules if not rule.mask or rule.mask & traits]
             if len(self._chosen) >= _MOST_KINDS:
                 self._chosen.clear()
             self._chosen[traits] = found
         return found
 
-    def _hold(self, at: GroupKey, memory: Memory) -> None:
-        memories = self._memories
-        memories[at] = memory
-        if len(memories) > _MOST_GROUPS:
-            del memories[next(iter(memories))]
+    def _hold(self, held: dict[tuple[str, str], Memory], at: tuple[str, str], memory: Memory) -> None:
+        held[at] = memory
+        if self._count >= _MOST_GROUPS:
+            del held[next(iter(held))]
+        else:
+            self._count += 1
 
     def dump(self) -> dict[str, list[tuple[str, str, Memory]]]:
         """Return what the detections remember, by their ids."""
-        kept: dict[str, list[tuple[str, str, Memory]]] = {rule.card.id: [] for rule in self._rules}
-        for (place, first, second), memory in self._memories.items():
-            kept[self._rules[place].card.id].append((first, second, memory))
-        return kept
+        return {
+            rule.card.id: [(first, second, memory) for (first, second), memory in rule.held.items()]
+            for rule in self._rules
+        }
 
     def load(self, kept: Mapping[str, Iterable[tuple[str, str, Memory]]]) -> None:
         """Take over what was dumped; what detections remembered that are gone is dropped."""
-        places = {str(rule.card.id): rule.place for rule in self._rules}
-        self._memories = {
-            (places[name], first, second): memory
-            for name, held in kept.items()
-            if name in places
-            for first, second, memory in held
-        }
+        for rule in self._rules:
+            rule.held = {(first, second): memory for first, second, memory in kept.get(rule.card.id, ())}
+        self._count = sum(len(rule.held) for rule in self._rules)
 
 
 def finding(card: Card, sighting: Sighting, said: Said, family: Family) -> Finding:

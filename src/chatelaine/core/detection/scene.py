@@ -98,6 +98,9 @@ def at_home(scene: Scene) -> bool:
 
 
 _NOTHING: Final = 0
+_SAME_BODY: Final = len(NOWHERE) - 1
+"""Where the number of the same bodies stands; all before it speaks of others."""
+_NOBODY: Final = NOWHERE[:_SAME_BODY]
 _BITS: Final = {name: int(trait) for name, trait in Trait.__members__.items()}
 _OPENED, _CLOSED, _FAILED = _BITS["OPENED"], _BITS["CLOSED"], _BITS["FAILED"]
 _BLOCKED, _REFUSED = _BITS["BLOCKED"], _BITS["REFUSED"]
@@ -143,7 +146,7 @@ def as_trait(bits: int) -> Trait:
 
 def _links(elsewhere: Elsewhere) -> int:
     found = _BITS["REPEATED"] if elsewhere.same_body >= _REPEATED else _NOTHING
-    if elsewhere._replace(same_body=0) != NOWHERE:
+    if elsewhere[:_SAME_BODY] != _NOBODY:
         found |= _BITS["LINKED"]
     return found
 

@@ -55,7 +55,10 @@ class Past:
 
     def add(self, seen: Sighting) -> None:
         """Count an exchange at its opening; ends, and what was refused, count for nothing."""
-        if seen.phase not in {Phase.OPENED, Phase.WHOLE} or (seen.phase is Phase.WHOLE and seen.reason):
+        if seen.phase is Phase.WHOLE:
+            if seen.reason:
+                return
+        elif seen.phase is not Phase.OPENED:
             return
         self.owner = seen.owner
         at = (seen.context, _rich(seen))
@@ -114,4 +117,9 @@ def load_past(parts: tuple[str, PastParts]) -> Past:
 
 def _rich(seen: Sighting) -> bool:
     """Tell whether an exchange asks for more than plain text, which the quarantine lane refuses."""
-    return seen.tools > 0 or any(modality is not Modality.TEXT for modality in seen.modalities)
+    if seen.tools > 0:
+        return True
+    for modality in seen.modalities:
+        if modality is not Modality.TEXT:
+            return True
+    return False

@@ -1,15 +1,19 @@
 """Find system prompts that the keys of several owners share."""
 
+from typing import Final
+
 from chatelaine.core.detection.memory import Memory, silent, tell
 from chatelaine.core.detection.scene import Scene
 from chatelaine.model.detection import Card, Said, Trait
+
+_YOUNG: Final = int(Trait.YOUNG)
 
 
 def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | None]:
     """Return the next memory, and what is said where enough other owners send a prompt that is young here."""
     seen, limits = scene.sighting, card.thresholds
     owners = scene.elsewhere.owners_with_system
-    if len(owners) + 1 < limits["owners"] or (scene.habit.settled and Trait.YOUNG not in scene.traits):
+    if len(owners) + 1 < limits["owners"] or (scene.habit.settled and not int(scene.traits) & _YOUNG):
         return memory, None
     if silent(memory, seen.at, seconds=limits["silent"]):
         return memory, None

@@ -1,15 +1,19 @@
 """Find a drift of what a key is used for, as far as hashes of system prompts show it."""
 
+from typing import Final
+
 from chatelaine.core.detection.memory import Memory, distinct, remember, silent, tell, with_numbers
 from chatelaine.core.detection.odds import jensen_shannon
 from chatelaine.core.detection.scene import Scene
 from chatelaine.model.detection import Card, Dimension, Said, Trait
 
+_NEW_SYSTEM: Final = int(Trait.NEW_SYSTEM)
+
 
 def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | None]:
     """Return the next memory, and what is said where the share of new prompts is far from none."""
     seen, limits = scene.sighting, card.thresholds
-    fresh = Trait.NEW_SYSTEM in scene.traits
+    fresh = bool(int(scene.traits) & _NEW_SYSTEM)
     if not memory.numbers and not fresh:
         return memory, None
     asked, among = memory.numbers or (0.0, 0.0)

@@ -1,10 +1,13 @@
 """Find small clients beside the owner's that differ from it in what they ask, how much, and when."""
 
+from typing import Final
+
 from chatelaine.core.detection.memory import Memory, silent, tell, with_numbers
 from chatelaine.core.detection.scene import Scene
 from chatelaine.model.detection import Card, Dimension, Measure, Said, Trait
 from chatelaine.model.words import SECOND
 
+_NEW_CONTEXT: Final = int(Trait.NEW_CONTEXT)
 _HOUR = 3_600 * SECOND
 _NAMES = ("another model", "another size", "other hours")
 _SMALL, _LARGE = 0.1, 3.0
@@ -13,7 +16,7 @@ _SMALL, _LARGE = 0.1, 3.0
 def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | None]:
     """Return the next memory, and what is said where most requests of a young client are odd in two ways."""
     seen, habit, limits = scene.sighting, scene.habit, card.thresholds
-    if not memory.numbers and Trait.NEW_CONTEXT not in scene.traits:
+    if not memory.numbers and not int(scene.traits) & _NEW_CONTEXT:
         return memory, None
     begun, count, *odd = memory.numbers or (float(seen.at), 0.0, 0.0, 0.0, 0.0)
     hour = f"{seen.at // _HOUR % 24:02}"

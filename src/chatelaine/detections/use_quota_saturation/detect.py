@@ -1,10 +1,13 @@
 """Find known clients that are throttled after a new client has come to their key."""
 
+from typing import Final
+
 from chatelaine.core.detection.memory import Memory, remember, silent, tell
 from chatelaine.core.detection.scene import Scene
 from chatelaine.model.detection import Card, Said, Trait
 from chatelaine.model.words import SECOND
 
+_NEW_CONTEXT: Final = int(Trait.NEW_CONTEXT)
 _TOO_MANY = 429
 _LIMITED = "429"
 
@@ -13,7 +16,7 @@ def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | Non
     """Return the next memory, and what is said where enough requests of known clients were answered 429."""
     seen, limits = scene.sighting, card.thresholds
     span = limits["newcomer_seconds"]
-    if Trait.NEW_CONTEXT in scene.traits:
+    if int(scene.traits) & _NEW_CONTEXT:
         return remember(memory, seen.at, seen.context, seconds=span), None
     newcomers = {value for _, value in memory.recent if value != _LIMITED}
     if seen.status != _TOO_MANY or not newcomers or seen.context in newcomers:

@@ -1,10 +1,13 @@
 """Find hours with far more requests than a key has."""
 
+from typing import Final
+
 from chatelaine.core.detection.memory import Memory, silent, tell, with_numbers
 from chatelaine.core.detection.scene import Scene
 from chatelaine.model.detection import Card, Measure, Said, Severity, Trait
 from chatelaine.model.words import SECOND
 
+_NEW_CONTEXT: Final = int(Trait.NEW_CONTEXT)
 _EVERY, _LATE = 10, 2
 """It looks at three requests in ten: habits are not asked for nothing, nor strangers missed."""
 
@@ -15,7 +18,7 @@ def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | Non
     begun, count, strange = memory.numbers or (at, 0.0, 0.0)
     if at - begun >= limits["seconds"] * SECOND:
         begun, count, strange = at, 0.0, 0.0
-    stranger = Trait.NEW_CONTEXT in scene.traits
+    stranger = bool(int(scene.traits) & _NEW_CONTEXT)
     count, strange = count + 1, strange + stranger
     memory = with_numbers(memory, (begun, count, strange))
     if count < limits["requests"] or count % _EVERY > _LATE or silent(memory, at, seconds=limits["seconds"]):
