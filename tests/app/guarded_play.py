@@ -12,7 +12,6 @@ from chatelaine import catalog
 from chatelaine.adapters.memory_incidents import MemoryIncidentStore
 from chatelaine.app.answering import Answering
 from chatelaine.app.habits import Habits
-from chatelaine.core.detection.combine import Combiner, Rules
 from chatelaine.core.play.stage import Hour, play
 from chatelaine.core.playbook.past import Spent
 from chatelaine.core.policy.lane import Lanes
@@ -100,7 +99,7 @@ class GuardedPlay:
             known=self._watch.knows,
             changed=self._keeper.note_action,
         )
-        self._answering = Answering(Combiner(Rules()), self._keeper, self._responder, self._watch.canary)
+        self._answering = Answering(self._keeper, self._responder, self._watch.canary)
         self._recorded: list[Event] = []
         self._refused: set[ExchangeId] = set()
         self._looked_at = START

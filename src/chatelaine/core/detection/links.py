@@ -237,8 +237,6 @@ def _share(table: _Table[_Shared], value: str, owner: OwnerId, at: Instant) -> O
         table.hold(value, _Shared(max(at, touched), owners, since))
     if len(since) > 1 and at - since[1] > _ESTABLISHED:
         return ()
-    if len(owners) == 1:
-        return owners if owners[0] != owner else ()
     return tuple([one for one in owners if one != owner])
 
 

@@ -46,10 +46,7 @@ def distinct(memory: Memory) -> int:
 
 def knows(memory: Memory, value: str) -> bool:
     """Tell whether a value is remembered."""
-    for _, known in memory.recent:
-        if known == value:
-            return True
-    return False
+    return any(known == value for _, known in memory.recent)
 
 
 def tell(memory: Memory, at: Instant) -> Memory:

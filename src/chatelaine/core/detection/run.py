@@ -90,8 +90,8 @@ class Runner:
             elif after is not EMPTY:
                 self._hold(rule.held, at, after)
             if said is not None:
-                for family in said.families or (rule.card.family,):
-                    found.append(finding(rule.card, seen, said, family))
+                families = said.families or (rule.card.family,)
+                found += [finding(rule.card, seen, said, family) for family in families]
         return found
 
     def _looking(self, traits: int) -> list[_Rule]:

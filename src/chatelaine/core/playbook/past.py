@@ -117,9 +117,4 @@ def load_past(parts: tuple[str, PastParts]) -> Past:
 
 def _rich(seen: Sighting) -> bool:
     """Tell whether an exchange asks for more than plain text, which the quarantine lane refuses."""
-    if seen.tools > 0:
-        return True
-    for modality in seen.modalities:
-        if modality is not Modality.TEXT:
-            return True
-    return False
+    return seen.tools > 0 or any(modality is not Modality.TEXT for modality in seen.modalities)
