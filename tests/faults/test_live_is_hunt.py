@@ -1,7 +1,6 @@
 """Days of owners and thieves in two workers' journals: watched live, hunted, and with restarts between."""
 
 import asyncio
-from collections.abc import Iterator
 from pathlib import Path
 from zlib import crc32
 
@@ -35,7 +34,7 @@ def _worker(event: Event) -> WorkerNumber:
 
 
 @pytest.fixture(scope="module")
-def journal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def journal(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return journals of some days in which every scenario but the loud happens."""
     directory = tmp_path_factory.mktemp("lived") / "journal"
     begins_at = Instant(CLOCK.now() // _HOUR * _HOUR - (DAYS + 1) * 24 * _HOUR)
