@@ -77,7 +77,7 @@ TYPED_TESTS := tests/faults tests/test_tree.py
 
 types: .venv/set-up-test
 	@$(BIN)/mypy --no-error-summary
-	@MYPYPATH=src:.:tests/wire:tests/faults $(BIN)/mypy --no-error-summary --explicit-package-bases \
+	@MYPYPATH=src:.:tests/wire $(BIN)/mypy --no-error-summary --explicit-package-bases \
 	    --cache-dir .mypy_cache/tests $(TYPED_TESTS)
 
 floors: .venv/set-up-test
