@@ -81,7 +81,7 @@ def test_what_is_found_live_over_all_scenarios_is_what_a_hunt_finds(journal: Pat
     wanted = hunted(journal)
     assert len(wanted.findings) > 100
     assert len(lives.findings) == len(set(lives.findings))
-    assert (set(lives.findings), set(lives.alerts)) == (wanted.findings, wanted.alerts)
+    assert (frozenset(lives.findings), frozenset(lives.alerts)) == (wanted.findings, wanted.alerts)
 
 
 def test_restarts_change_nothing_of_what_is_found(journal: Path) -> None:
@@ -91,4 +91,4 @@ def test_restarts_change_nothing_of_what_is_found(journal: Path) -> None:
     asyncio.run(lives.live(None))
     wanted = hunted(journal)
     assert len(lives.findings) == len(set(lives.findings))
-    assert (set(lives.findings), set(lives.alerts)) == (wanted.findings, wanted.alerts)
+    assert (frozenset(lives.findings), frozenset(lives.alerts)) == (wanted.findings, wanted.alerts)
