@@ -284,7 +284,7 @@ async def _busy_day(cast: _Cast) -> None:
 
 async def _quiet_thief(cast: _Cast) -> None:
     stage, key = cast.stage, cast.keys["press"].key.id
-    stage.act("A quiet thief has the other app's key: its SDK, its TLS, its model; only his network differs")
+    stage.act("A quiet thief has the other app's key: its SDK, its TLS, its model, from another network")
     since = CLOCK.now()
     thief = cast.stolen("press")
     statuses = await thief.blend_in(cast.owner, _BLENDING, _BLEND_PAUSE)

@@ -85,8 +85,8 @@ def _because(finding: Finding) -> str:
     false = (
         f"by chance {'once' if days < _MILLION else 'less than once'} in {min(days, _MILLION):,.0f} key-days"
     )
-    _, _, seen = said.seen.partition(": ")
-    return f"{seen}: {weighed} nats; so much comes {false} ({finding.detection})"
+    _, _, after = said.seen.rpartition(", after ")
+    return f"{finding.prefix}, after {after}: {weighed} nats; so much comes {false} ({finding.detection})"
 
 
 def _against(said: Said) -> str:
