@@ -18,6 +18,7 @@ _MARK_BITS: Final = 27
 _MARK_MASK: Final = (1 << _MARK_BITS) - 1
 _MOST_FAMILY: Final = 48
 _PLACES: Final = {dimension: place for place, dimension in enumerate(Dimension)}
+_MARKS: Final[dict[Dimension, dict[str, int]]] = {dimension: {} for dimension in Dimension}
 _SEEDS: Final = {dimension: crc32(dimension.value.encode()) for dimension in Dimension}
 
 
@@ -48,12 +49,22 @@ def context_id(prefix: str, ja4: str, header_hash: str) -> ContextId:
     return ContextId(sha256(f"{prefix}|{ja4}|{header_hash}".encode()).hexdigest()[:_DIGITS])
 
 
-@lru_cache(maxsize=_REMEMBERED)
 def mark(dimension: Dimension, value: str) -> int:
     """Return 32 bits that stand for a value: five for its dimension, so that those of one sort together.
 
     Two of a key's values share a mark with a chance of 10^-6: then a new one is taken for known.
     """
+    # Asked twenty times a sighting: a dictionary for each dimension needs no tuple to look into.
+    known = _MARKS[dimension]
+    found = known.get(value)
+    if found is None:
+        if len(known) >= _REMEMBERED:
+            known.clear()
+        found = known[value] = _mark(dimension, value)
+    return found
+
+
+def _mark(dimension: Dimension, value: str) -> int:
     return (
         _PLACES[dimension] << _MARK_BITS
         | crc32(value.encode("utf-8", "replace"), _SEEDS[dimension]) & _MARK_MASK

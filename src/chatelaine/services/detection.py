@@ -223,7 +223,9 @@ class Watch:
 
     def recent(self, key: KeyId, since: Instant) -> Iterator[Sighting]:
         """Yield what was seen of a key since an instant, as far as it is at hand."""
-        return (seen for seen in self._recent if seen.key == key and seen.at >= since)
+        for seen in self._recent:
+            if seen.key == key and seen.at >= since:
+                yield seen
 
     def past(self, owner: OwnerId, now: Instant) -> Iterator[Spent]:
         """Yield what the contexts of an owner's keys asked for in the last thirty days."""

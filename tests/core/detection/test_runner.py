@@ -2,13 +2,14 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from chatelaine.core.detection.memory import Memory
 from chatelaine.core.detection.run import Detection, Runner
 from chatelaine.core.detection.scene import Scene
 from chatelaine.core.key.habit import Habit
 from chatelaine.model.detection import Card, Family, Group, Phase, Said, Severity, Sighting, Trait
-from chatelaine.model.words import SECOND, DetectionId, ExchangeId, Instant
+from chatelaine.model.words import SECOND, DetectionId, ExchangeId, Instant, KeyId
 
 SEEN = Sighting(at=Instant(SECOND), phase=Phase.WHOLE, exchange=ExchangeId("e"))
 SAID = Said(seen="a", usual="b", against="c")
@@ -60,3 +61,45 @@ def test_more_kinds_of_sightings_than_are_held_at_once_change_nothing() -> None:
     for kind in range(5_000):
         found = list(runner.run(Scene(SEEN, Trait(kind), Habit())))
         assert bool(found) is bool(kind & Trait.FAILED)
+
+
+def counting(memory: Memory, scene: Scene, _card: Card) -> tuple[Memory, Said | None]:
+    times = memory.numbers[0] + 1 if memory.numbers else 1.0
+    said = SAID if times > 1 else None
+    return Memory(((scene.sighting.at, ""),), memory.told_at, (times,)), said
+
+
+def seen_by(key: str) -> Scene:
+    return Scene(replace(SEEN, key=KeyId(key)), Trait.OPENED, Habit())
+
+
+def counter(name: str) -> Detection:
+    return Detection(looking(name, "any").card, counting)
+
+
+def test_each_detection_remembers_each_group_for_itself() -> None:
+    runner = Runner([counter("use_one"), counter("use_two")])
+    assert runner.run(seen_by("a")) == []
+    assert runner.run(seen_by("b")) == []
+    assert [one.detection for one in runner.run(seen_by("a"))] == ["use_one", "use_two"]
+    assert {name: len(held) for name, held in runner.dump().items()} == {"use_one": 2, "use_two": 2}
+
+
+def test_beyond_the_bound_the_oldest_group_is_forgotten_and_no_other() -> None:
+    runner = Runner([counter("use_one")], most=3)
+    for key in "abcd":
+        assert runner.run(seen_by(key)) == []
+    assert [first for first, _, _ in runner.dump()["use_one"]] == ["b", "c", "d"]
+    assert runner.run(seen_by("b"))
+    assert runner.run(seen_by("a")) == []
+
+
+def test_a_runner_that_took_over_goes_on_and_keeps_its_bound() -> None:
+    before = Runner([counter("use_gone"), counter("use_one")])
+    for key in "abc":
+        before.run(seen_by(key))
+    after = Runner([counter("use_one"), counter("use_new")], most=3)
+    after.load(before.dump())
+    assert [one.detection for one in after.run(seen_by("c"))] == ["use_one"]
+    after.run(seen_by("d"))
+    assert [first for first, _, _ in after.dump()["use_one"]] == ["b", "c", "d"]

@@ -58,6 +58,7 @@ class Elsewhere(NamedTuple):
 
 
 NOWHERE: Final = Elsewhere()
+_NO_PARENT: Final = NOWHERE[:5]
 
 
 class _Turn(NamedTuple):
@@ -242,6 +243,6 @@ def _share(table: _Table[_Shared], value: str, owner: OwnerId, at: Instant) -> O
 
 def _told(parent: _Turn | None, sighting: Sighting, hops: int) -> tuple[KeyId, OwnerId, Instant, int, bool]:
     if parent is None:
-        return NOWHERE[:5]
+        return _NO_PARENT
     firm = parent.system == sighting.system_hash and (bool(parent.system) or parent.messages >= _FIRM)
     return parent.key, parent.owners[-1], parent.at, hops, firm

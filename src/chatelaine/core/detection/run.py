@@ -67,9 +67,10 @@ def mask_of(card: Card) -> Trait:
 class Runner:
     """Runs detections over scenes, and holds what they remember."""
 
-    __slots__ = ("_chosen", "_count", "_rules")
+    __slots__ = ("_chosen", "_count", "_most", "_rules")
 
-    def __init__(self, detections: Iterable[Detection]) -> None:
+    def __init__(self, detections: Iterable[Detection], most: int = _MOST_GROUPS) -> None:
+        self._most = most
         chosen = [one for one in detections if one.card.enabled]
         self._rules = [_Rule(one) for one in sorted(chosen, key=lambda one: one.card.id)]
         self._count = 0
@@ -106,7 +107,7 @@ class Runner:
 
     def _hold(self, held: dict[tuple[str, str], Memory], at: tuple[str, str], memory: Memory) -> None:
         held[at] = memory
-        if self._count >= _MOST_GROUPS:
+        if self._count >= self._most:
             del held[next(iter(held))]
         else:
             self._count += 1

@@ -17,6 +17,7 @@ from chatelaine.model.words import NEVER, SECOND, Instant
 
 DAY: Final = 86_400 * SECOND
 HOUR: Final = 3_600 * SECOND
+_HOURS: Final = tuple(f"{hour:02}" for hour in range(24))
 _HALF_LIFE_DAYS: Final = 14
 _MOST_VALUES: Final = 32
 """Values of one dimension; the lightest gives way to a new one."""
@@ -264,7 +265,7 @@ def load(dumped: Dumped) -> Habit:
     return habit
 
 
-def values(sighting: Sighting) -> tuple[tuple[Dimension, str], ...]:
+def values(sighting: Sighting) -> list[tuple[Dimension, str]]:
     """Return what a sighting shows in every dimension; a dimension of which nothing is known is left out."""
     shown = (
         (Dimension.PREFIX, sighting.prefix),
@@ -278,12 +279,13 @@ def values(sighting: Sighting) -> tuple[tuple[Dimension, str], ...]:
         (Dimension.MODEL, sighting.model),
         (Dimension.OPERATION, sighting.operation.value),
         (Dimension.API_VERSION, sighting.api_version),
-        (Dimension.HOUR, f"{sighting.at // HOUR % 24:02}"),
+        (Dimension.HOUR, _HOURS[sighting.at // HOUR % 24]),
         (Dimension.CAP, str(sighting.cap) if sighting.cap is not None else "none"),
         (Dimension.SYSTEM, sighting.system_hash),
         (Dimension.STREAM, "yes" if sighting.stream else "no"),
         (Dimension.TOOLS, "yes" if sighting.tools else "no"),
         (Dimension.END_USER, "yes" if sighting.end_user else "no"),
     )
-    modalities = tuple((Dimension.MODALITY, modality.value) for modality in sighting.modalities)
-    return tuple(pair for pair in shown if pair[1]) + modalities
+    known = [pair for pair in shown if pair[1]]
+    known += [(Dimension.MODALITY, modality.value) for modality in sighting.modalities]
+    return known
