@@ -14,6 +14,7 @@ from pathlib import Path
 from chatelaine.adapters.journal import Tail
 from chatelaine.core.detection.merge import Merger, Placed
 from chatelaine.model.error import JournalError
+from chatelaine.model.event import Event
 from chatelaine.model.watch import Cursor
 from chatelaine.model.words import SECOND, Instant, WorkerNumber
 from chatelaine.ports import Clock, WatchStore
@@ -99,7 +100,7 @@ class Watching:
         turn = Turn()
         for event in merger.release(Instant(self._clock.now() - _HOLD)):
             self._answered = False
-            self._watch.take(event, turn)
+            self._take(event, turn)
             judged += 1
             self.standing.seen += 1
             self.standing.behind = (self._clock.now() - event.at) / SECOND
@@ -109,6 +110,14 @@ class Watching:
         await self._tell(turn)
         self._unkept += judged
         return judged
+
+    def _take(self, event: Event, turn: Turn) -> None:
+        try:
+            self._watch.take(event, turn)
+        except Exception:
+            # One faulty detection must not keep the others from the rest of the journal, again and again.
+            self.standing.faults += 1
+            log.exception("an event could not be judged, and is passed over", extra={"kind": event.kind})
 
     async def _tell(self, turn: Turn) -> None:
         if turn:

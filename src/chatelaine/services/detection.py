@@ -56,7 +56,6 @@ _CONFIRMED: Final = 1.0
 """The score of one false alarm in 10,000 key-days: with a second family it is enough to act."""
 _RECENT: Final = 50_000
 """Sightings that are at hand for the money of what comes into an incident."""
-_OVER: Final = frozenset({IncidentState.CLOSED, IncidentState.MERGED})
 
 
 @dataclass(slots=True)
@@ -105,7 +104,7 @@ class Watch:
         self._relearnt: set[KeyId] = set()
         self._canaries: set[KeyId] = set()
         self._frozen: dict[KeyId, str] = {}
-        """Keys that learn nothing, and the incident that says so; "" until one is opened."""
+        """Keys that learn nothing, and the incident that says so; its first alert until one is opened."""
         self._recent: deque[Sighting] = deque(maxlen=_RECENT)
         self._pasts: dict[KeyId, Past] = {}
         self._owned: dict[OwnerId, set[KeyId]] = {}
@@ -151,7 +150,7 @@ class Watch:
         if alert is not None:
             turn.alerts.append(alert)
             if alert.key and alert.actionable:
-                self._freeze(alert.key)
+                self._freeze(alert.key, self._frozen.get(alert.key, alert.id))
 
     def _learn(self, sighting: Sighting, found: Sequence[Finding]) -> None:
         habit = self._habits.get(sighting.key)
@@ -181,12 +180,24 @@ class Watch:
         elif isinstance(event, IncidentOpened):
             for key in event.keys:
                 self._freeze(key, event.incident)
-        elif isinstance(event, IncidentChanged) and event.after in _OVER:
-            for key in [key for key, why in self._frozen.items() if why in {"", event.incident}]:
+        elif isinstance(event, IncidentChanged):
+            self._follow_incident(event)
+
+    def _follow_incident(self, event: IncidentChanged) -> None:
+        """Take a step of an incident: an alert joined it, it became part of another, or it is over."""
+        if event.alert:
+            self._rename(event.alert, event.incident)
+        if event.after is IncidentState.MERGED:
+            self._rename(event.incident, event.merged_into)
+        elif event.after is IncidentState.CLOSED:
+            for key in [key for key, why in self._frozen.items() if why == event.incident]:
                 self._thaw(key)
 
-    def _freeze(self, key: KeyId, why: str = "") -> None:
-        self._frozen[key] = why or self._frozen.get(key, "")
+    def _rename(self, before: str, after: str) -> None:
+        self._frozen = {key: after if why == before else why for key, why in self._frozen.items()}
+
+    def _freeze(self, key: KeyId, why: str) -> None:
+        self._frozen[key] = why
         self._engine.freeze(key)
         habit = self._habits.get(key)
         if habit is not None:
@@ -220,6 +231,10 @@ class Watch:
     def canary(self, key: KeyId) -> bool:
         """Tell whether a key is a canary."""
         return key in self._canaries
+
+    def frozen(self, key: KeyId) -> bool:
+        """Tell whether nothing is learnt of a key at present."""
+        return key in self._frozen
 
     def recent(self, key: KeyId, since: Instant) -> Iterator[Sighting]:
         """Yield what was seen of a key since an instant, as far as it is at hand."""
