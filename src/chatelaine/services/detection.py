@@ -52,8 +52,8 @@ _UNLEARNT: Final = int(Trait.REFUSED | Trait.UNPROVEN | Trait.DEAD_KEY | Trait.C
 _WEIGHTY: Final = Severity.HIGH
 """On a thousand harmless key-days each of the shelf's medium findings comes up tens of times, and two of
 them together still too often: they tell more of an alert, and make none."""
-_CONFIRMED: Final = 1.0
-"""The score of one false alarm in 10,000 key-days: with a second family it is enough to act."""
+_CONFIRMED: Final = 1.7
+"""The score of one false alarm in 50,000 key-days: with a second family it is enough to act."""
 _RECENT: Final = 50_000
 """Sightings that are at hand for the money of what comes into an incident."""
 

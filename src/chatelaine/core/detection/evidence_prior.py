@@ -1,6 +1,6 @@
 """What the evidence engine is shipped with: weights of terms, and the peaks of a benign population.
 
-Both come from training months of the stolen-key benchmark: seeds 1 to 6, drift 1 and 3; see bench/watch.py.
+Both come from training months of the stolen-key benchmark: seeds 1 and 2, and seed 1 at drift 3.
 The weights are a logistic regression, held near one half for each term; terms of networks and of clients
 say the same several times where an owner sets up a new machine, and were held near one fifth; so is the
 clock, which one hour of work at an odd time moves for all its requests.
