@@ -1,6 +1,5 @@
 """What the watch says, in the story's words: an incident, a day that is none, and evidence as it grows."""
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
@@ -143,8 +142,6 @@ class Course:
         self.cost = sum(one.cost for one in ends)
         self._came = sorted(one.at for one in own)
         self.first_at = self._came[0] if self._came else Instant(0)
-        self.statuses = Counter(one.status for one in own if isinstance(one, ExchangeRefused))
-        self.statuses.update(one.status for one in ends)
 
     def until(self, at: Instant) -> int:
         """Return how many requests had come by an instant."""
