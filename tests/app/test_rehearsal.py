@@ -305,9 +305,12 @@ def test_a_thief_who_was_not_noticed_is_told_of_plainly() -> None:
     rows = list(told.quiet_thief_rows([], [TINY], course))
     assert rows[0][0] == "not noticed"
     assert rows[1] == ("found", "economics alone, low (key_tiny_request)")
-    [(label, text)] = told.quiet_thief_rows([story(IncidentState.OPEN)], [], course)
-    assert label == "noticed"
-    assert "1 turned away" in text
+    noticed, done = told.quiet_thief_rows([story(IncidentState.OPEN)], [], course)
+    assert noticed == ("noticed", "by the evidence after 1 of his requests; none held back, 1 turned away")
+    assert "they decide" in done[1]
+    assert [
+        one[0] for one in told.quiet_thief_rows([story(IncidentState.CONTAINED, ACTION)], [], course)
+    ] == ["noticed"]
 
 
 def test_sums_are_those_of_the_journal() -> None:

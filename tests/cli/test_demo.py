@@ -151,7 +151,7 @@ def explains_the_busy_day(said: str) -> None:
 
 def tells_of_the_quiet_thief(said: str) -> None:
     assert re.search(r"weighed [+-]\d\.\d\d after 1[ ,]", said)
-    assert re.search(r"(not noticed no incident|noticed after \d+ requests)", said)
+    assert re.search(r"(not noticed no incident|noticed by the evidence after \d+ of his requests)", said)
     assert "10 more requests: 10 × 401" in said
 
 

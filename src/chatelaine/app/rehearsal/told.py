@@ -1,6 +1,5 @@
 """What the watch says, in the story's words: an incident, a day that is none, and evidence as it grows."""
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
@@ -141,13 +140,12 @@ class Course:
         """Those of them that went on the quarantine lane."""
         self.refused = self.asked - self.served
         self.cost = sum(one.cost for one in ends)
-        self.first_at = min((one.at for one in own), default=Instant(0))
-        self.statuses = Counter(one.status for one in own if isinstance(one, ExchangeRefused))
-        self.statuses.update(one.status for one in ends)
+        self._came = sorted(one.at for one in own)
+        self.first_at = self._came[0] if self._came else Instant(0)
 
-    def told_lane(self) -> str:
-        """Return what came of the requests on the quarantine lane and behind it."""
-        return f"{self.quarantined} served there, {self.refused} turned away"
+    def until(self, at: Instant) -> int:
+        """Return how many requests had come by an instant."""
+        return sum(one <= at for one in self._came)
 
     def told_containment(self, at: Instant) -> str:
         """Return how soon after the first request the client was held back, and what it had got by then."""
@@ -217,8 +215,14 @@ def _reasons(weight: Weight, *, for_it: bool) -> str:
 def quiet_thief_rows(stories: Sequence[Story], findings: Sequence[Finding], course: Course) -> Iterator[Row]:
     """Yield plainly whether the quiet thief was noticed, and what was found where he was not."""
     if stories:
-        late = "While the incident is open, what is foreign to the key goes on the quarantine lane"
-        yield "noticed", f"after {course.served - course.quarantined} requests. {late}: {course.told_lane()}"
+        before = course.until(stories[0].incident.opened_at)
+        late = f"{course.quarantined} more on the quarantine lane" if course.quarantined else "none held back"
+        yield (
+            "noticed",
+            f"by the evidence after {before} of his requests; {late}, {course.refused} turned away",
+        )
+        if not stories[0].incident.holding:
+            yield "done", "people are told; so much evidence is not enough to act alone, they decide"
         return
     yield "not noticed", "no incident: this thief got through, too little of him differs from the owner"
     for detection, finding in {one.detection: one for one in findings}.items():
@@ -234,8 +238,8 @@ def sum_rows(story: Story, events: Sequence[Event]) -> Iterator[Row]:
         if at is not None:
             yield "thief", f"{ip}: contained {course.told_containment(at)}, {course.refused} refused"
         else:
-            free = course.served - course.quarantined
-            yield "thief", f"{ip}: {free} requests served, then the quarantine lane: {course.told_lane()}"
+            lane = f"{course.quarantined} of them on the quarantine lane, " if course.quarantined else ""
+            yield "thief", f"{ip}: {course.served} requests served, {lane}{course.refused} turned away"
         yield from _money_rows(story, course, events)
 
 
