@@ -1,16 +1,9 @@
 """make bench NAME=hub: how many events a core takes through all detections, and what a key costs to remember.
 
-<<<<<<< HEAD
-The simulator plays some days of sixty owners with every scenario, thefts among them. The days before the last
-warm up; the last one is measured: first the events as they are, then the same read from a journal on
-disk. What counts is CPU time, since the machine may be shared; the best quarter of an hour's play would
-flatter, so it is the sum over all hours. ``python bench/hub.py 3 60`` plays three days of sixty owners.
-=======
 The simulator plays some days of sixty owners with every scenario, thefts among them. All days but the last
 warm up; the last is measured, first the events as they are, then the same as they are read from a journal on
 disk. What counts is CPU time, since machines may be shared. ``python bench/hub.py 3 60`` plays three days of
 sixty owners.
->>>>>>> speed
 """
 
 import gc
@@ -85,11 +78,7 @@ def journal(folder: Path, events: Sequence[Event]) -> Iterator[Event]:
 
 
 def sizes(pieces: Iterable[Piece]) -> tuple[Counter[str], int]:
-<<<<<<< HEAD
-    """Return the bytes that are kept of each key, memories of detections included, and of all else."""
-=======
     """Return the bytes kept of each key, what detections remember of it among them, and of all else."""
->>>>>>> speed
     keys: Counter[str] = Counter()
     rest = 0
     for piece in pieces:
