@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from chatelaine.app.rehearsal import records
+from chatelaine.catalog import detections
 from chatelaine.core.context import context_id, prefix_of
 from chatelaine.core.detection.evidence_said import Weight
 from chatelaine.model.detection import Finding, Said, Severity
@@ -11,9 +12,15 @@ from chatelaine.model.event import Event, ExchangeEnded, ExchangeOpened, Exchang
 from chatelaine.model.incident import IncidentState, Story
 from chatelaine.model.playbook import Action, ActionKind
 from chatelaine.model.policy import Disposition
-from chatelaine.model.words import ContextId, Instant
+from chatelaine.model.words import ContextId, DetectionId, Instant
 
-FOUND_AT, SURE_AT = 0.0, 1.3
+_SCORES = {
+    one.card.id: one.card.thresholds["score"] for one in detections() if "score" in one.card.thresholds
+}
+FOUND_AT, SURE_AT = (
+    _SCORES[DetectionId("key_foreign_client")],
+    _SCORES[DetectionId("key_foreign_client_sure")],
+)
 """The scores of ``key_foreign_client`` and ``key_foreign_client_sure``."""
 _FEW: Final = 3
 _MILLI: Final = 1_000_000
