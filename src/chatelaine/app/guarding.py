@@ -6,8 +6,14 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
-from chatelaine.adapters.sqlite import open_incident_store, open_outbox, open_watch_store
+from chatelaine.adapters.sqlite import (
+    SqliteWatchStore,
+    open_incident_store,
+    open_outbox,
+    open_watch_store,
+)
 from chatelaine.app.answering import Answering
 from chatelaine.app.habits import Habits
 from chatelaine.app.incident_desk import IncidentDesk, TokenBox, hands
@@ -19,7 +25,7 @@ from chatelaine.app.wire import CLOCK, Places
 from chatelaine.catalog import detections, playbooks
 from chatelaine.core.incident.lifecycle import alarmed
 from chatelaine.core.playbook.past import Spent
-from chatelaine.model.error import JournalError, StoreError
+from chatelaine.model.error import JournalError, StoreCorrupt, StoreError
 from chatelaine.model.event import Event
 from chatelaine.model.key import VirtualKey
 from chatelaine.model.limit import MeterRow
@@ -75,7 +81,7 @@ class Guarding:
         with ExitStack() as opening:
             incidents = open_incident_store(parts.places.incidents)
             opening.callback(incidents.close)
-            watched = open_watch_store(parts.places.watch)
+            watched = _open_watch(parts.places.watch)
             opening.callback(watched.close)
             outbox = open_outbox(parts.places.notices)
             opening.callback(outbox.close)
@@ -201,3 +207,23 @@ class Guarding:
     def close(self) -> None:
         """Close the stores."""
         self._stack.close()
+
+
+def _open_watch(path: Path) -> SqliteWatchStore:
+    """Open the state of the watch; a damaged one is moved aside: the journals hold all it was made of.
+
+    Raises:
+        StoreError: it cannot be opened.
+    """
+    try:
+        return open_watch_store(path)
+    except StoreCorrupt as fault:
+        for suffix in ("", "-wal", "-shm"):
+            held = path.with_name(f"{path.name}{suffix}")
+            if held.exists():
+                held.replace(path.with_name(f"{path.name}.damaged{suffix}"))
+        log.error(  # noqa: TRY400 - told, not traced
+            "the state of the watch is moved aside, and the journals are read from their start",
+            extra={"fault": str(fault), "aside": str(path.with_name(f"{path.name}.damaged"))},
+        )
+        return open_watch_store(path)
