@@ -23,7 +23,8 @@ _MOST_VALUES: Final = 32
 """Values of one dimension; the lightest gives way to a new one."""
 _SETTLED_DAYS: Final = 3
 _SETTLED_SEEN: Final = 50
-_DIMENSION_SPAN: Final = 1 << 27
+_DIMENSION_BITS: Final = 27
+_DIMENSION_SPAN: Final = 1 << _DIMENSION_BITS
 _MEASURES: Final = {measure: 3 * place for place, measure in enumerate(Measure)}
 """Where the three numbers of each measure begin."""
 PROBATION: Final = DAY
@@ -43,6 +44,7 @@ class Habit:
         "_cost_today",
         "_days",
         "_familiar",
+        "_guesses",
         "_hour",
         "_marks",
         "_measures",
@@ -63,6 +65,8 @@ class Habit:
         self._measures = array("d", bytes(8 * 3 * len(_MEASURES)))
         self._familiar: set[tuple[object, ...]] = set()
         """What was compared today and found to be neither new nor young; not kept over a restart."""
+        self._guesses = [0] * len(Dimension)
+        """Where the last value of each dimension that was looked up stood: a look there mostly suffices."""
         self._probation: dict[int, int] = {}
         """Marks of contexts that are not learnt yet, and when each was first seen."""
         self._hour = 0
@@ -84,7 +88,7 @@ class Habit:
     def weight(self, dimension: Dimension, value: str) -> float:
         """Return how often a value was seen, older sightings counting less; 0 where never."""
         wanted = mark(dimension, value)
-        at = bisect_left(self._marks, wanted)
+        at = self._find(wanted)
         return self._aged(at) if at < len(self._marks) and self._marks[at] == wanted else 0.0
 
     def share(self, dimension: Dimension, value: str) -> float:
@@ -202,7 +206,7 @@ class Habit:
         held[at + 2] = (1 - step) * (held[at + 2] + step * apart * apart)
 
     def _add(self, wanted: int) -> None:
-        marks, at = self._marks, bisect_left(self._marks, wanted)
+        marks, at = self._marks, self._find(wanted)
         today = self.last_at // DAY
         if at < len(marks) and marks[at] == wanted:
             if self._days[at] == today:
@@ -223,8 +227,17 @@ class Habit:
                 del held[lightest]
 
     def _holds(self, wanted: int) -> bool:
-        at = bisect_left(self._marks, wanted)
+        at = self._find(wanted)
         return at < len(self._marks) and self._marks[at] == wanted
+
+    def _find(self, wanted: int) -> int:
+        """Return where a mark stands, or where it would."""
+        marks, place = self._marks, wanted >> _DIMENSION_BITS
+        at = self._guesses[place]
+        if at < len(marks) and marks[at] == wanted:
+            return at
+        self._guesses[place] = at = bisect_left(marks, wanted)
+        return at
 
     def _aged(self, at: int) -> float:
         days = max(self.last_at // DAY - self._days[at], 0)
