@@ -1,5 +1,6 @@
 """A key's habit: what it knows, what it takes on, and what it refuses to learn."""
 
+from collections import Counter
 from dataclasses import dataclass
 
 import msgspec
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from chatelaine.core.context import context_id
-from chatelaine.core.key.habit import DAY, HOUR, PROBATION, Habit, load
+from chatelaine.core.key.habit import DAY, HOUR, PROBATION, Dumped, Habit, load
 from chatelaine.model.detection import Dimension, Measure, Phase, Sighting
 from chatelaine.model.words import ExchangeId, Instant, NanoUsd
 
@@ -115,7 +116,7 @@ def test_what_is_measured_stays_near_what_was_usual() -> None:
 
 def test_a_dump_through_the_wire_is_the_same_habit_and_goes_on_the_same() -> None:
     habit = lived()
-    again = load(msgspec.msgpack.decode(msgspec.msgpack.encode(habit.dump()), type=tuple))
+    again = load(msgspec.msgpack.decode(msgspec.msgpack.encode(habit.dump()), type=Dumped))
     for one in (habit, again):
         one.learn(sighting(BEGUN + 6 * DAY, Life("192.0.2.0/24")))
     assert again.dump() == habit.dump()
@@ -134,3 +135,19 @@ def test_a_count_below_nothing_is_taken_for_nothing() -> None:
     habit = Habit()
     habit.learn(replace(sighting(BEGUN), input_tokens=-5))
     assert habit.mean(Measure.INPUT_TOKENS) == 0.0
+
+
+@given(st.lists(st.tuples(st.integers(0, 12), st.integers(0, 12)), max_size=60))
+def test_each_value_is_counted_for_itself_in_whatever_order_they_come(shown: list[tuple[int, int]]) -> None:
+    habit, models, prefixes = Habit(), Counter[str](), Counter[str]()
+    for model, network in shown:
+        life = Life(prefix=f"10.0.{network}.0/24", model=f"m{model}")
+        habit.learn(sighting(BEGUN, life))
+        models[life.model] += 1
+        prefixes[life.prefix] += 1
+        # What is asked between must not change what is counted.
+        assert habit.weight(Dimension.MODEL, "none") == 0
+    for number in range(13):
+        assert habit.weight(Dimension.MODEL, f"m{number}") == models[f"m{number}"]
+        assert habit.weight(Dimension.PREFIX, f"10.0.{number}.0/24") == prefixes[f"10.0.{number}.0/24"]
+    assert habit.total(Dimension.MODEL) == len(shown)

@@ -23,7 +23,8 @@ _MOST_VALUES: Final = 32
 """Values of one dimension; the lightest gives way to a new one."""
 _SETTLED_DAYS: Final = 3
 _SETTLED_SEEN: Final = 50
-_DIMENSION_SPAN: Final = 1 << 27
+_DIMENSION_BITS: Final = 27
+_DIMENSION_SPAN: Final = 1 << _DIMENSION_BITS
 _MEASURES: Final = {measure: 3 * place for place, measure in enumerate(Measure)}
 """Where the three numbers of each measure begin."""
 PROBATION: Final = DAY
@@ -32,6 +33,26 @@ _MOST_ON_PROBATION: Final = 32
 _MOST_FAMILIAR: Final = 32
 _STEP: Final = 0.02
 """How much one more observation moves a mean once there are many."""
+
+# A member of an enumeration takes fifty nanoseconds to reach, which seventeen of them are too many for.
+_PREFIX: Final = Dimension.PREFIX
+_ASN: Final = Dimension.ASN
+_COUNTRY: Final = Dimension.COUNTRY
+_NETWORK_CLASS: Final = Dimension.NETWORK_CLASS
+_CONTEXT: Final = Dimension.CONTEXT
+_JA4: Final = Dimension.JA4
+_HEADERS: Final = Dimension.HEADERS
+_AGENT: Final = Dimension.AGENT
+_MODEL: Final = Dimension.MODEL
+_OPERATION: Final = Dimension.OPERATION
+_API_VERSION: Final = Dimension.API_VERSION
+_HOUR: Final = Dimension.HOUR
+_CAP: Final = Dimension.CAP
+_SYSTEM: Final = Dimension.SYSTEM
+_STREAM: Final = Dimension.STREAM
+_TOOLS: Final = Dimension.TOOLS
+_END_USER: Final = Dimension.END_USER
+_MODALITY: Final = Dimension.MODALITY
 
 Dumped = tuple[bytes, bytes, bytes, bytes, tuple[int, ...], dict[int, int]]
 
@@ -43,6 +64,7 @@ class Habit:
         "_cost_today",
         "_days",
         "_familiar",
+        "_guesses",
         "_hour",
         "_marks",
         "_measures",
@@ -63,6 +85,8 @@ class Habit:
         self._measures = array("d", bytes(8 * 3 * len(_MEASURES)))
         self._familiar: set[tuple[object, ...]] = set()
         """What was compared today and found to be neither new nor young; not kept over a restart."""
+        self._guesses = [0] * len(Dimension)
+        """Where the last value of each dimension that was looked up stood: a look there mostly suffices."""
         self._probation: dict[int, int] = {}
         """Marks of contexts that are not learnt yet, and when each was first seen."""
         self._hour = 0
@@ -84,7 +108,7 @@ class Habit:
     def weight(self, dimension: Dimension, value: str) -> float:
         """Return how often a value was seen, older sightings counting less; 0 where never."""
         wanted = mark(dimension, value)
-        at = bisect_left(self._marks, wanted)
+        at = self._find(wanted)
         return self._aged(at) if at < len(self._marks) and self._marks[at] == wanted else 0.0
 
     def share(self, dimension: Dimension, value: str) -> float:
@@ -202,7 +226,7 @@ class Habit:
         held[at + 2] = (1 - step) * (held[at + 2] + step * apart * apart)
 
     def _add(self, wanted: int) -> None:
-        marks, at = self._marks, bisect_left(self._marks, wanted)
+        marks, at = self._marks, self._find(wanted)
         today = self.last_at // DAY
         if at < len(marks) and marks[at] == wanted:
             if self._days[at] == today:
@@ -223,8 +247,17 @@ class Habit:
                 del held[lightest]
 
     def _holds(self, wanted: int) -> bool:
-        at = bisect_left(self._marks, wanted)
+        at = self._find(wanted)
         return at < len(self._marks) and self._marks[at] == wanted
+
+    def _find(self, wanted: int) -> int:
+        """Return where a mark stands, or where it would."""
+        marks, place = self._marks, wanted >> _DIMENSION_BITS
+        at = self._guesses[place]
+        if at < len(marks) and marks[at] == wanted:
+            return at
+        self._guesses[place] = at = bisect_left(marks, wanted)
+        return at
 
     def _aged(self, at: int) -> float:
         days = max(self.last_at // DAY - self._days[at], 0)
@@ -268,24 +301,24 @@ def load(dumped: Dumped) -> Habit:
 def values(sighting: Sighting) -> list[tuple[Dimension, str]]:
     """Return what a sighting shows in every dimension; a dimension of which nothing is known is left out."""
     shown = (
-        (Dimension.PREFIX, sighting.prefix),
-        (Dimension.ASN, str(sighting.asn) if sighting.asn else ""),
-        (Dimension.COUNTRY, sighting.country),
-        (Dimension.NETWORK_CLASS, str(int(sighting.network))),
-        (Dimension.CONTEXT, sighting.context),
-        (Dimension.JA4, sighting.ja4),
-        (Dimension.HEADERS, sighting.header_hash),
-        (Dimension.AGENT, sighting.agent_family),
-        (Dimension.MODEL, sighting.model),
-        (Dimension.OPERATION, sighting.operation.value),
-        (Dimension.API_VERSION, sighting.api_version),
-        (Dimension.HOUR, _HOURS[sighting.at // HOUR % 24]),
-        (Dimension.CAP, str(sighting.cap) if sighting.cap is not None else "none"),
-        (Dimension.SYSTEM, sighting.system_hash),
-        (Dimension.STREAM, "yes" if sighting.stream else "no"),
-        (Dimension.TOOLS, "yes" if sighting.tools else "no"),
-        (Dimension.END_USER, "yes" if sighting.end_user else "no"),
+        (_PREFIX, sighting.prefix),
+        (_ASN, str(sighting.asn) if sighting.asn else ""),
+        (_COUNTRY, sighting.country),
+        (_NETWORK_CLASS, str(int(sighting.network))),
+        (_CONTEXT, sighting.context),
+        (_JA4, sighting.ja4),
+        (_HEADERS, sighting.header_hash),
+        (_AGENT, sighting.agent_family),
+        (_MODEL, sighting.model),
+        (_OPERATION, sighting.operation.value),
+        (_API_VERSION, sighting.api_version),
+        (_HOUR, _HOURS[sighting.at // HOUR % 24]),
+        (_CAP, str(sighting.cap) if sighting.cap is not None else "none"),
+        (_SYSTEM, sighting.system_hash),
+        (_STREAM, "yes" if sighting.stream else "no"),
+        (_TOOLS, "yes" if sighting.tools else "no"),
+        (_END_USER, "yes" if sighting.end_user else "no"),
     )
     known = [pair for pair in shown if pair[1]]
-    known += [(Dimension.MODALITY, modality.value) for modality in sighting.modalities]
+    known += [(_MODALITY, modality.value) for modality in sighting.modalities]
     return known
