@@ -17,7 +17,7 @@ from pathlib import Path
 
 from chatelaine.adapters.journal import PastWriter, read_segments
 from chatelaine.catalog import detections
-from chatelaine.core.detection.pieces import read_memories, write_memories
+from chatelaine.core.detection.pieces import MEMORIES
 from chatelaine.core.play.stage import SCENARIOS, play
 from chatelaine.model.detection import Dimension
 from chatelaine.model.event import Event
@@ -85,8 +85,8 @@ def sizes(pieces: Iterable[Piece]) -> tuple[Counter[str], int]:
         if piece.kind in _OF_A_KEY:
             keys[piece.name] += len(piece.value)
         elif piece.kind is PieceKind.MEMORY:
-            for held in read_memories(piece.value):
-                keys[held[0]] += len(write_memories([held]))
+            for held in MEMORIES.read(piece.value):
+                keys[held[0]] += len(MEMORIES.write([held]))
         else:
             rest += len(piece.value)
     return keys, rest

@@ -16,23 +16,15 @@ from chatelaine.core.detection.evidence import Engine
 from chatelaine.core.detection.evidence_said import Weight
 from chatelaine.core.detection.links import Links
 from chatelaine.core.detection.pieces import (
+    BUILTINS,
+    FROZEN,
+    HABIT,
+    LINKS,
+    MEMORIES,
+    OPEN,
+    PAST,
+    WINDOWS,
     Memories,
-    read_builtins,
-    read_frozen,
-    read_habit,
-    read_links,
-    read_memories,
-    read_open,
-    read_past,
-    read_windows,
-    write_builtins,
-    write_frozen,
-    write_habit,
-    write_links,
-    write_memories,
-    write_open,
-    write_past,
-    write_windows,
 )
 from chatelaine.core.detection.run import Detection, Runner
 from chatelaine.core.detection.scene import Scene, traits_of
@@ -254,19 +246,20 @@ class Watch:
         changed, self._changed = self._changed, set()
         for key in sorted(changed):
             if key in self._habits:
-                yield Piece(PieceKind.HABIT, key, write_habit(self._habits[key].dump()))
+                yield Piece(PieceKind.HABIT, key, HABIT.write(self._habits[key].dump()))
             if key in self._pasts:
-                yield Piece(PieceKind.PAST, key, write_past(self._pasts[key].dump()))
+                yield Piece(PieceKind.PAST, key, PAST.write(self._pasts[key].dump()))
             weighed = self._engine.dump_key(key)
             if weighed is not None:
-                yield Piece(PieceKind.WEIGHED, key, write_builtins(weighed))
-        yield Piece(PieceKind.EVIDENCE, "", write_builtins(self._engine.dump_rest()))
-        yield Piece(PieceKind.OPEN, "", write_open(self._joiner.waiting()))
-        yield Piece(PieceKind.COMBINED, "", write_windows(self._combiner.dump()))
-        yield Piece(PieceKind.FROZEN, "", write_frozen(self._frozen, self._canaries))
-        yield Piece(PieceKind.LINKS, "", write_links(self._links.dump()))
+                yield Piece(PieceKind.WEIGHED, key, BUILTINS.write(weighed))
+        yield Piece(PieceKind.EVIDENCE, "", BUILTINS.write(self._engine.dump_rest()))
+        yield Piece(PieceKind.OPEN, "", OPEN.write(tuple(self._joiner.waiting())))
+        yield Piece(PieceKind.COMBINED, "", WINDOWS.write(self._combiner.dump()))
+        frozen = {str(key): why for key, why in self._frozen.items()}
+        yield Piece(PieceKind.FROZEN, "", FROZEN.write((frozen, sorted(self._canaries))))
+        yield Piece(PieceKind.LINKS, "", LINKS.write(self._links.dump()))
         for name, memories in self._runner.dump().items():
-            yield Piece(PieceKind.MEMORY, name, write_memories(memories))
+            yield Piece(PieceKind.MEMORY, name, MEMORIES.write(memories))
 
     def restore(self, pieces: Iterable[Piece]) -> None:
         """Take over what was kept."""
@@ -274,9 +267,9 @@ class Watch:
         weighed: dict[str, object] = {}
         for piece in pieces:
             if piece.kind is PieceKind.MEMORY:
-                memories[piece.name] = read_memories(piece.value)
+                memories[piece.name] = MEMORIES.read(piece.value)
             elif piece.kind is PieceKind.WEIGHED:
-                weighed[piece.name] = read_builtins(piece.value)
+                weighed[piece.name] = BUILTINS.read(piece.value)
             else:
                 self._restore(piece)
         self._runner.load(memories)
@@ -285,22 +278,22 @@ class Watch:
     def _restore(self, piece: Piece) -> None:
         match piece.kind:
             case PieceKind.HABIT:
-                self._habits[KeyId(piece.name)] = load(read_habit(piece.value))
+                self._habits[KeyId(piece.name)] = load(HABIT.read(piece.value))
                 self._relearnt.add(KeyId(piece.name))
             case PieceKind.PAST:
-                past = load_past(read_past(piece.value))
+                past = load_past(PAST.read(piece.value))
                 self._pasts[KeyId(piece.name)] = past
                 self._owned.setdefault(past.owner, set()).add(KeyId(piece.name))
             case PieceKind.EVIDENCE:
-                self._engine.load_rest(read_builtins(piece.value))
+                self._engine.load_rest(BUILTINS.read(piece.value))
             case PieceKind.OPEN:
-                self._joiner = Joiner(read_open(piece.value))
+                self._joiner = Joiner(OPEN.read(piece.value))
             case PieceKind.COMBINED:
-                self._combiner.load(read_windows(piece.value))
+                self._combiner.load(WINDOWS.read(piece.value))
             case PieceKind.LINKS:
-                self._links.load(read_links(piece.value))
+                self._links.load(LINKS.read(piece.value))
             case PieceKind.FROZEN:
-                frozen, canaries = read_frozen(piece.value)
+                frozen, canaries = FROZEN.read(piece.value)
                 self._frozen = {KeyId(key): why for key, why in frozen.items()}
                 self._canaries = {KeyId(key) for key in canaries}
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatelaine.core.detection.links import LASTS, NOWHERE, Elsewhere, Links
-from chatelaine.core.detection.pieces import read_links, write_links
+from chatelaine.core.detection.pieces import LINKS
 from chatelaine.core.detection.scene import traits_of
 from chatelaine.core.key.habit import Habit
 from chatelaine.model.detection import Phase, Sighting, Trait
@@ -210,7 +210,7 @@ def test_an_index_that_was_kept_and_read_back_goes_on_as_if_it_had_not(
     whole, first, second = Links(), Links(), Links()
     expected = [whole.look(one) for one in told]
     found = [first.look(one) for one in told[:cut]]
-    second.load(read_links(write_links(first.dump())))
+    second.load(LINKS.read(LINKS.write(first.dump())))
     assert found + [second.look(one) for one in told[cut:]] == expected
 
 

@@ -1,43 +1,12 @@
-"""Find a client on a key that all evidence together says is not its owner's."""
+"""Find a client on a key that is almost certainly not its owner's: sure enough to act."""
 
-from chatelaine.core.detection.evidence_said import Weight
-from chatelaine.core.detection.memory import Memory, silent, tell, with_numbers
+from chatelaine.core.detection.foreign import foreign
+from chatelaine.core.detection.memory import Memory
 from chatelaine.core.detection.scene import Scene
 from chatelaine.model.detection import Card, Said
 
-_LEAST_NATS = 1.0
-"""A family that adds less does not speak for itself."""
-
 
 def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | None]:
-    """Return what is said where the score is over the budget, once a day or when it has risen."""
-    seen, weight = scene.sighting, scene.weight
-    if weight is None or weight.score < card.thresholds["score"]:
-        return memory, None
-    before = memory.numbers[0] if memory.numbers else weight.score - card.thresholds["rise"]
-    risen = weight.score - before >= card.thresholds["rise"]
-    if not risen and silent(memory, seen.at, seconds=card.thresholds["seconds"]):
-        return memory, None
-    said = Said(
-        seen=f"{_seen(weight)}, after {weight.requests} requests of this client",
-        usual=(weight.reasons[0][3] if weight.reasons else "") or "nothing of the kind",
-        against=_against(weight),
-        score=weight.score,
-        families=tuple(family for family, nats in weight.families.items() if nats >= _LEAST_NATS),
-        facts=tuple((name, f"{nats:+.2f}") for name, nats, _, _ in weight.reasons),
-    )
-    return with_numbers(tell(memory, seen.at), (weight.score,)), said
-
-
-def _seen(weight: Weight) -> str:
-    if not weight.reasons:
-        return "many small differences"
-    name, _, seen, _ = weight.reasons[0]
-    return f"{name}: {seen}"
-
-
-def _against(weight: Weight) -> str:
-    if not weight.against:
-        return "nothing that it shows speaks for the owner; a new service of his shows nothing either"
-    name, _, seen, _ = weight.against[0]
-    return f"{name} speaks for the owner: {seen}"
+    """Return what is said where the score is over the card's, once a day or when it has risen."""
+    over = card.thresholds
+    return foreign(memory, scene, score=over["score"], rise=over["rise"], seconds=over["seconds"])
