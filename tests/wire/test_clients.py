@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import anthropic
-import boto3
 import httpx2
 import openai
 import pytest
-from botocore.config import Config
+from bedrock import bedrock, hello
 from google import genai
 from google.genai import types
 from house import PROVIDER_KEY, House
@@ -232,25 +231,8 @@ def test_google_genai_talks_and_streams(gate: House, token: str) -> None:
 
 
 def test_boto3_bedrock_with_a_bearer_token(gate: House, token: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_BEARER_TOKEN_BEDROCK", token)
-    client = boto3.client(
-        "bedrock-runtime",
-        region_name="us-east-1",
-        endpoint_url=gate.url,
-        verify=str(gate.certificate),
-        config=Config(retries={"max_attempts": 0}),
-    )
-    asked = {
-        "modelId": "us.anthropic.claude-sonnet-4-5-20250929-v1:0",
-        "messages": [{"role": "user", "content": [{"text": "Hello"}]}],
-    }
-    assert client.converse(**asked)["output"]["message"]["content"][0]["text"] == TEXT
-    words = [
-        event["contentBlockDelta"]["delta"]["text"]
-        for event in client.converse_stream(**asked)["stream"]
-        if "contentBlockDelta" in event
-    ]
-    assert "".join(words) == TEXT
+    client, model = bedrock(gate, token, monkeypatch), "us.anthropic.claude-sonnet-4-5-20250929-v1:0"
+    assert hello(client, model) == (TEXT, TEXT)
     assert last_ended(gate)["usage"]["output_tokens"] == 6
     body = json.dumps(
         {
@@ -259,9 +241,9 @@ def test_boto3_bedrock_with_a_bearer_token(gate: House, token: str, monkeypatch:
             "messages": [{"role": "user", "content": "Hello"}],
         }
     )
-    invoked = json.loads(client.invoke_model(modelId=asked["modelId"], body=body)["body"].read())
+    invoked = json.loads(client.invoke_model(modelId=model, body=body)["body"].read())
     assert invoked["content"][0]["text"] == TEXT
-    stream = client.invoke_model_with_response_stream(modelId=asked["modelId"], body=body)["body"]
+    stream = client.invoke_model_with_response_stream(modelId=model, body=body)["body"]
     assert len(list(stream)) == 8
     assert last_ended(gate)["usage"]["input_tokens"] == 9
     client.close()

@@ -8,11 +8,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import anthropic
-import boto3
 import httpx2
 import openai
 import pytest
-from botocore.config import Config
+from bedrock import bedrock, hello
 from caller import key_of, tell
 from google import genai
 from google.genai import types
@@ -167,31 +166,10 @@ def test_anthropic_gemini_and_bedrock_take_a_decoy_for_any_answer(
     assert gemini.models.generate_content(model="gemini-2.5-flash", contents="Hello").text == DECOY
     chunks = gemini.models.generate_content_stream(model="gemini-2.5-flash", contents="Hello")
     assert "".join(chunk.text or "" for chunk in chunks) == DECOY
-    talk_to_bedrock(gate, decoyed, monkeypatch)
-    assert len(gate.asked()) == before, "nothing goes upstream"
-
-
-def talk_to_bedrock(gate: House, token: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_BEARER_TOKEN_BEDROCK", token)
-    client = boto3.client(
-        "bedrock-runtime",
-        region_name="us-east-1",
-        endpoint_url=gate.url,
-        verify=str(gate.certificate),
-        config=Config(retries={"max_attempts": 0}),
-    )
-    asked = {
-        "modelId": "amazon.nova-lite-v1:0",
-        "messages": [{"role": "user", "content": [{"text": "Hello"}]}],
-    }
-    assert client.converse(**asked)["output"]["message"]["content"][0]["text"] == DECOY
-    words = [
-        event["contentBlockDelta"]["delta"]["text"]
-        for event in client.converse_stream(**asked)["stream"]
-        if "contentBlockDelta" in event
-    ]
-    assert "".join(words) == DECOY
+    client = bedrock(gate, decoyed, monkeypatch)
+    assert hello(client, "amazon.nova-lite-v1:0") == (DECOY, DECOY)
     client.close()
+    assert len(gate.asked()) == before, "nothing goes upstream"
 
 
 def test_a_canary_is_marked_where_keys_are_shown_and_its_use_is_recorded(gate: House) -> None:
