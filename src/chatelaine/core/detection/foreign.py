@@ -5,6 +5,7 @@ from typing import Final
 from chatelaine.core.detection.evidence_said import Weight
 from chatelaine.core.detection.memory import Memory, silent, tell, with_numbers
 from chatelaine.core.detection.scene import Scene
+from chatelaine.core.detection.telling import count_of
 from chatelaine.model.detection import Said
 
 _LEAST_NATS: Final = 1.0
@@ -23,7 +24,7 @@ def foreign(
     if not risen and silent(memory, seen.at, seconds=seconds):
         return memory, None
     said = Said(
-        seen=f"{_seen(weight)}, after {weight.requests} requests of this client",
+        seen=f"{_seen(weight)}, after {count_of(weight.requests, 'request')} of this client",
         usual=(weight.reasons[0][3] if weight.reasons else "") or "nothing of the kind",
         against=_against(weight),
         score=weight.score,

@@ -4,6 +4,7 @@ from typing import Final
 
 from chatelaine.core.detection.memory import Memory, silent, tell, with_numbers
 from chatelaine.core.detection.scene import Scene
+from chatelaine.core.detection.telling import span
 from chatelaine.model.detection import Card, Measure, Said, Severity, Trait
 from chatelaine.model.words import SECOND
 
@@ -34,7 +35,7 @@ def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | Non
         return memory, None
     many = Severity.HIGH if count >= limits["many"] or count >= limits["many_factor"] * high else None
     said = Said(
-        seen=f"{count:,.0f} requests in {(at - begun) / SECOND / 60:.0f} min, {strange:,.0f} of strangers",
+        seen=f"{count:,.0f} requests in {span((at - begun) / SECOND)}, {strange:,.0f} of strangers",
         usual=f"{mean:,.1f} an hour; hardly ever more than {high:,.0f}",
         against="a batch job, a load test or a launch looks the same",
         severity=many if by_strangers else Severity.LOW,
