@@ -1,6 +1,7 @@
 """Rules for all tests: closed sockets, no child left behind, minutes for soak and fuzz."""
 
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,10 @@ from hypothesis import settings
 # Two busy cores make a deadline measure the neighbours, not the code.
 settings.register_profile("house", deadline=None)
 settings.load_profile("house")
+
+# A shell that runs the tests in its background has them ignore SIGINT, and so would what they start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).resolve().parent.parent
 OPEN_FOLDERS = {"wire", "browser", "faults"}

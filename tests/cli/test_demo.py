@@ -10,6 +10,7 @@ import tempfile
 import time
 from argparse import Namespace
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -155,13 +156,23 @@ def tells_of_the_quiet_thief(said: str) -> None:
     assert "10 more requests: 10 × 401" in said
 
 
+@contextmanager
+def started(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """Run the demo beside the test, and end it however the test ends."""
+    with subprocess.Popen(
+        (*COMMAND, *arguments), cwd=folder, env=around(folder),
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    ) as running:  # fmt: skip
+        try:
+            yield running
+        finally:
+            running.terminate()
+
+
 @pytest.mark.wire
 @pytest.mark.slow
 def test_a_story_that_is_kept_runs_until_it_is_stopped(folder: Path) -> None:
-    with subprocess.Popen(
-        (*COMMAND, "--keep"), cwd=folder, env=around(folder),
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    ) as running:  # fmt: skip
+    with started(folder, "--keep") as running:
         assert running.stdout is not None
         shown = next((line for line in running.stdout if "$ chatelaine incidents list" in line), "")
         config = shown.rpartition(" ")[2].strip()
@@ -183,9 +194,7 @@ def test_keeping_belongs_to_the_story_of_a_theft() -> None:
 
 @pytest.mark.wire
 def test_a_demo_that_is_ended_half_way_leaves_nothing_behind(folder: Path) -> None:
-    with subprocess.Popen(
-        COMMAND, cwd=folder, env=around(folder), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as running:
+    with started(folder) as running:
         assert running.stdout is not None
         assert any("gate " in line for line in running.stdout), running.communicate()
         running.send_signal(signal.SIGTERM)

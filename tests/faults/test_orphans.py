@@ -72,6 +72,9 @@ async def refused(port: int) -> None:
                 caller = await Caller.dial(port)
             except ConnectionRefusedError:
                 return
+            except ConnectionResetError:
+                # It waited at one socket that was just closed; the next try tells whether others listen.
+                continue
             await caller.close()
             await asyncio.sleep(0.02)
 
