@@ -1,6 +1,6 @@
 """Shared words: the identifiers and units that every room uses."""
 
-from typing import NewType
+from typing import Final, NewType
 
 KeyId = NewType("KeyId", str)
 """The public part of a virtual key (its kid): nine base62 characters."""
@@ -68,11 +68,11 @@ ReceiverName = NewType("ReceiverName", str)
 KeyedHash = NewType("KeyedHash", str)
 """32 hexadecimal digits of a keyed SHA-256 over something that must not be stored in clear."""
 
-SECOND = 1_000_000_000
+SECOND: Final = 1_000_000_000
 """Nanoseconds in a second: the unit in which instants are compared."""
 
-NOTHING = NanoUsd(0)
+NOTHING: Final = NanoUsd(0)
 """No money."""
 
-NEVER = Instant(0)
+NEVER: Final = Instant(0)
 """The instant of what has not happened."""

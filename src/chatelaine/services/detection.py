@@ -27,7 +27,7 @@ from chatelaine.core.detection.pieces import (
     Memories,
 )
 from chatelaine.core.detection.run import Detection, Runner
-from chatelaine.core.detection.scene import Scene, traits_of
+from chatelaine.core.detection.scene import Scene, bits_of
 from chatelaine.core.detection.sighting import Joiner
 from chatelaine.core.key.habit import Habit, load
 from chatelaine.core.playbook.past import Past, Spent, load_past
@@ -41,13 +41,16 @@ _UNKNOWN: Final = Habit()
 """The habit of what is no key of ours; it never learns."""
 _UNLEARNT: Final = int(Trait.REFUSED | Trait.UNPROVEN | Trait.DEAD_KEY | Trait.CANARY | Trait.ADMIN)
 """What is not taken for the owner's way of using a key."""
+_WEIGHED: Final = int(Trait.WEIGHED)
+_OPENED: Final = Phase.OPENED
+_ENDED: Final = Phase.ENDED
 _WEIGHTY: Final = Severity.HIGH
 """On a thousand harmless key-days each of the shelf's medium findings comes up tens of times, and two of
 them together still too often: they tell more of an alert, and make none."""
 _CONFIRMED: Final = 1.7
 """The score of one false alarm in 50,000 key-days: with a second family it is enough to act."""
-_RECENT: Final = 50_000
-"""Sightings that are at hand for the money of what comes into an incident."""
+_RECENT: Final = 25_000
+"""Exchanges that are over and at hand for the money of what comes into an incident."""
 
 
 @dataclass(slots=True)
@@ -114,17 +117,17 @@ class Watch:
         habit = self._habits.get(key, _UNKNOWN)
         elsewhere = self._links.look(sighting)
         canary = key in self._canaries
-        traits = traits_of(sighting, habit, canary=canary, elsewhere=elsewhere)
-        learnt = bool(key) and not int(traits) & _UNLEARNT
+        traits = bits_of(sighting, habit, elsewhere, canary=canary)
+        learnt = bool(key) and not traits & _UNLEARNT
         weight = self._engine.weigh(sighting) if learnt else None
         if weight is not None:
-            traits |= Trait.WEIGHED
+            traits |= _WEIGHED
             turn.weights.append((sighting, weight))
         found = self._runner.run(Scene(sighting, traits, habit, elsewhere, weight))
         self._combine(found, turn)
         if key in self._frozen:
             turn.sightings.append(sighting)
-        if key:
+        if key and sighting.phase is not _OPENED:
             self._recent.append(sighting)
         if learnt:
             self._learn(sighting, found)
@@ -151,7 +154,7 @@ class Watch:
         self._changed.add(sighting.key)
         self._relearnt.add(sighting.key)
         self._past(sighting.key, sighting.owner).add(sighting)
-        if found and sighting.phase is not Phase.ENDED and _grave(found):
+        if found and sighting.phase is not _ENDED and _grave(found):
             habit.forget(sighting.context)
         habit.learn(sighting)
 

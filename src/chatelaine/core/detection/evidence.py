@@ -7,6 +7,7 @@ episode is weighed, and the scale tells how many false alarms so much evidence w
 """
 
 from collections.abc import Mapping
+from typing import Final
 
 from chatelaine.core.detection.evidence_dump import mapping, numbers, part, plain
 from chatelaine.core.detection.evidence_habit import Crowd, Value
@@ -27,20 +28,29 @@ from chatelaine.core.detection.evidence_view import (
 )
 from chatelaine.model.detection import Phase, Sighting
 
-CHECKPOINTS = frozenset((1, 2, 3, 5, 10, 20, 30, 60, 100, 200, 300, 600, 1000))
-LAST = 1000
+_ENDED: Final = Phase.ENDED
+_WHOLE: Final = Phase.WHOLE
+_ADMIN: Final = Phase.ADMIN
+"""A member of an enumeration costs two look-ups to reach, a constant none."""
+CHECKPOINTS: Final = frozenset((1, 2, 3, 5, 10, 20, 30, 60, 100, 200, 300, 600, 1000))
+LAST: Final = 1000
 """Requests after which an episode gathers no more evidence."""
-ENOUGH = 10
+ENOUGH: Final = 10
 """Requests after which an episode that speaks for the owner settles."""
-HARMLESS, PLAIN = -1.5, -0.5
+HARMLESS: Final = -1.5
+PLAIN: Final = -0.5
 """Scores under which an episode settles at once, and after ``PATIENCE``."""
-PATIENCE, FORGOTTEN = 48, 168
+PATIENCE: Final = 48
+FORGOTTEN: Final = 168
 """Hours until an episode settles where it is not alarming, and where nobody cared."""
-ALARMING = -0.7
+ALARMING: Final = -0.7
 """The score from which on a peak does not teach the scale: five false alarms in a thousand key-days."""
-KEYS, CROWD, TOKENS, FRESH = 100_000, 20_000, 200_000, 50_000
+KEYS: Final = 100_000
+CROWD: Final = 20_000
+TOKENS: Final = 200_000
+FRESH: Final = 50_000
 """How many keys, values of a dimension, prefixes and fresh tokens are remembered."""
-FADES = 60
+FADES: Final = 60
 """Days after which nothing of the scale's window is left."""
 
 
@@ -57,7 +67,7 @@ class Engine:
 
     def weigh(self, s: Sighting) -> Weight | None:
         """Take a sighting; return the evidence where an episode was weighed anew."""
-        if s.phase == Phase.ADMIN or not s.key:
+        if s.phase is _ADMIN or not s.key:
             return None
         key = self.keys.get(s.key)
         if key is None:
@@ -69,7 +79,7 @@ class Engine:
         ident = key.episode_of(s, client)
         if ident == s.asn and key.roams() and self.prefixes.established(s.prefix, key.owner, hour):
             ident = None
-        if s.phase == Phase.ENDED:
+        if s.phase is _ENDED:
             return self._ended(key, s, ident)
         place: Value = s.context if ident is None else ident
         before = key.follow(s.chain, s.parent_chain, place) if s.chain else None
@@ -198,7 +208,7 @@ class Engine:
         if values[0] not in key.habits[Dim.PREFIX].counts:
             self.prefixes.note(s.prefix, key.owner, key.hour)
         self._learn(key, values, 0)
-        if s.phase == Phase.WHOLE:
+        if s.phase is _WHOLE:
             self._close(key, s)
 
     def _close(self, key: KeyState, s: Sighting) -> None:
@@ -253,7 +263,7 @@ class Engine:
         if episode.count >= LAST:
             return None
         self._gather(key, episode, values)
-        if s.phase == Phase.WHOLE:
+        if s.phase is _WHOLE:
             self._gather_outcome(key, episode, s)
             values += outcome(s)
         return self._judge(key, s, ident, values) if episode.count in CHECKPOINTS else None

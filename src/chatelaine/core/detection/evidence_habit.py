@@ -6,19 +6,22 @@ hours, not on requests, which hang together: a key that shows new values all the
 """
 
 from math import log
+from typing import Final
 
 from chatelaine.core.detection.evidence_dump import Plain, numbers, texts_or_numbers
 
 Value = str | int
 
-COUNT, FIRST = 0, 1
-REPEATED = -1
+COUNT: Final = 0
+FIRST: Final = 1
+REPEATED: Final = -1
 """Stands for the first hour of a value that was seen in a second one."""
-FLOOR, CEILING = -4.0, 7.0
+FLOOR: Final = -4.0
+CEILING: Final = 7.0
 """Nats that one observation weighs at least and at most; e^7 is 1,000 to 1."""
-MANY = 2_000_000
+MANY: Final = 2_000_000
 """So many hours, and the population's counts are halved."""
-ALWAYS_NEW = 0.95
+ALWAYS_NEW: Final = 0.95
 """A key is never thought to show more new values than this share."""
 
 

@@ -1,5 +1,6 @@
 """What the evidence engine keeps of a key: habits, conversations, and episodes of what is not yet known."""
 
+from typing import Final
 from zlib import crc32
 
 from chatelaine.core.detection.evidence_dump import Plain, mapping, numbers, part, plain, texts_or_numbers
@@ -7,27 +8,30 @@ from chatelaine.core.detection.evidence_habit import Habit, Value
 from chatelaine.core.detection.evidence_view import ALL, ASKED, ROOM, Dim
 from chatelaine.model.detection import Sighting
 
-CHAINS = 24
+CHAINS: Final = 24
 """Conversations of a key that are remembered: the last ones."""
-EPISODES = 8
+EPISODES: Final = 8
 """Open episodes of a key; strangers beyond them share one."""
-STRAYS = ""
+STRAYS: Final = ""
 """The episode of clients that found no room of their own."""
-NOWHERE = -1
+NOWHERE: Final = -1
 """The episode of a known client in networks the key never used."""
-SLOWLY = 0.995
+SLOWLY: Final = 0.995
 """What an active hour leaves of the busiest one: half is forgotten in 140."""
-HALVING = 4096
+HALVING: Final = 4096
 """So many observations, and all counts are halved."""
-PREFIXES, SYSTEMS, AGENTS = 8, 8, 16
+PREFIXES: Final = 8
+SYSTEMS: Final = 8
+AGENTS: Final = 16
 """How many different ones an episode remembers."""
-COLD, FEW = 4, 50
+COLD: Final = 4
+FEW: Final = 50
 """Active hours until a key has habits, or requests in more hours than one."""
-ROAMING = 0.1
+ROAMING: Final = 0.1
 """The share of active hours with a prefix never seen, from which on a key is said to roam."""
-REQUESTS = 100
+REQUESTS: Final = 100
 """So many requests say as much as one more active hour."""
-UNWEIGHED = -99.0
+UNWEIGHED: Final = -99.0
 
 
 class Episode:

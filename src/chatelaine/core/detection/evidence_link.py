@@ -1,16 +1,17 @@
 """Links: what one foreign client leaves on keys of owners who have nothing to do with each other."""
 
 from math import log
+from typing import Final
 
 from chatelaine.core.detection.evidence_dump import mapping
 
-WEEK = 168
+WEEK: Final = 168
 """Hours; a link is fresh for so long, and what is older is established."""
-OWNERS = 8
+OWNERS: Final = 8
 """So many owners are remembered for a token; more make it no more common."""
-ESTABLISHED = 4
+ESTABLISHED: Final = 4
 """A prefix that so many other owners have used for more than a week is shared: an edge network, a runner."""
-STRONGEST = 6.0
+STRONGEST: Final = 6.0
 """Nats."""
 
 

@@ -6,6 +6,8 @@ say the same several times where an owner sets up a new machine, and were held n
 clock, which one hour of work at an odd time moves for all its requests.
 """
 
+from typing import Final
+
 WEIGHTS: tuple[float, ...] = (
     # Network: prefix, AS number, country, class.
     *(0.22, 0.07, 0.07, 0.07),
@@ -21,7 +23,7 @@ WEIGHTS: tuple[float, ...] = (
     *(0.50, 0.50, 0.50),
 )
 
-BASE = 0.114
+BASE: Final = 0.114
 """The share of a benign population's key-days whose peak reaches the scale's lowest step, at drift 1."""
 
 HAZARD: tuple[float, ...] = (

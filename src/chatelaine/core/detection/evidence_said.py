@@ -1,5 +1,7 @@
 """What is told of an episode: what was seen, what is usual, and the strongest reason that it is harmless."""
 
+from typing import Final
+
 from msgspec import Struct
 
 from chatelaine.core.detection.evidence_habit import COUNT, Value
@@ -8,11 +10,11 @@ from chatelaine.core.detection.evidence_terms import FAMILIES, name_of
 from chatelaine.core.detection.evidence_view import ALL, told
 from chatelaine.model.detection import Family
 
-MOST = 6
+MOST: Final = 6
 """So many reasons are told."""
-OFTEN = 3
+OFTEN: Final = 3
 """So many usual values are told."""
-LEAST = 0.1
+LEAST: Final = 0.1
 """Nats; what weighs less is no reason."""
 
 Reason = tuple[str, float, str, str]

@@ -9,21 +9,25 @@ of it always counts, or a population that changes for good would never be believ
 """
 
 from math import log10
+from typing import Final
 
 from chatelaine.core.detection.evidence_dump import Plain, numbers
 
-LOW, STEP, BINS = -4.0, 0.5, 90
+LOW: Final = -4.0
+STEP: Final = 0.5
+BINS: Final = 90
 """Evidence is counted from ``LOW`` on in steps of ``STEP``."""
-KEEP = 0.8
+KEEP: Final = 0.8
 """What a day leaves of the counts: a window of five days."""
-WEIGHT = 40.0
+WEIGHT: Final = 40.0
 """So many key-days at risk weigh as much as the prior does, in each step."""
-BASE_WEIGHT = 500.0
+BASE_WEIGHT: Final = 500.0
 """The same for the share of key-days that reach ``LOW``."""
-TOP = 6.0
-ALARM, EXPECTED = 0.0, 1e-3
+TOP: Final = 6.0
+ALARM: Final = 0.0
+EXPECTED: Final = 1e-3
 """The score of an alarm, and the false ones in a key-day that are expected at it."""
-BELIEVED = 0.25
+BELIEVED: Final = 0.25
 """The least that an alarming day counts."""
 
 

@@ -2,6 +2,7 @@
 
 from enum import IntEnum
 from math import log
+from typing import Final
 
 from chatelaine.core.detection.evidence_key import Episode, KeyState
 from chatelaine.core.detection.evidence_link import linked
@@ -33,7 +34,7 @@ class Term(IntEnum):
     """More prefixes of one client than the whole key shows."""
 
 
-TERMS = 29
+TERMS: Final = 29
 
 FAMILIES: tuple[Family, ...] = (
     *(Family.NETWORK,) * 4,
@@ -55,17 +56,21 @@ FAMILIES: tuple[Family, ...] = (
     Family.NETWORK,
 )
 
-DEPENDENT = 0.25
+DEPENDENT: Final = 0.25
 """How much requests of one episode say the same: n count as n / (1 + 0.25 (n - 1)), never more than 4."""
-LOWEST, HIGHEST = -4.0, 8.0
+LOWEST: Final = -4.0
+HIGHEST: Final = 8.0
 """Nats that one term weighs at least and at most."""
-RATES = 3.0
+RATES: Final = 3.0
 """The same for rates: they are no evidence for the owner."""
-CENT = SECOND // 100
+CENT: Final = SECOND // 100
 """Billionths of a dollar in a cent."""
-CHANCE_PREFIX, CHANCE_SYSTEM, CHANCE_CLIENT = 0.1, 0.1, 0.5
+CHANCE_PREFIX: Final = 0.1
+CHANCE_SYSTEM: Final = 0.1
+CHANCE_CLIENT: Final = 0.5
 """How many links chance leaves in a week."""
-MOST_TURNS, MOST_ALONE = 6, 6.0
+MOST_TURNS: Final = 6
+MOST_ALONE: Final = 6.0
 """Steps of conversations that count, and nats that they weigh at most."""
 
 Linked = tuple[int, int, int, int]

@@ -1,20 +1,21 @@
 """The view: the dimensions in which a sighting is compared with its key's habits."""
 
 from enum import IntEnum
+from typing import Final
 
 from chatelaine.core.detection.evidence_habit import Value
 from chatelaine.model.detection import Sighting
 from chatelaine.model.exchange import NetworkClass, Operation
 from chatelaine.model.words import SECOND
 
-HOUR = 3600 * SECOND
-LONGEST = 80
+HOUR: Final = 3600 * SECOND
+LONGEST: Final = 80
 """Characters of a text that are looked at: a caller chooses some of them."""
-IMPOSSIBLE = -1
+IMPOSSIBLE: Final = -1
 """Stands for every cap of zero and less."""
-REFUSAL = 4
+REFUSAL: Final = 4
 """Hundreds of the statuses whose every number tells something."""
-WIDEST = 39
+WIDEST: Final = 39
 """The largest band of sizes."""
 
 
@@ -51,10 +52,10 @@ class Dim(IntEnum):
 
 ASKED, ALL = int(Dim.STATUS), len(Dim)
 
-ROOM = (48, 16, 16, 8, 24, 16, 16, 16, 4, 16, 2, 2, 2, 24, 4, 8, 2, 40, 40)
+ROOM: Final = (48, 16, 16, 8, 24, 16, 16, 16, 4, 16, 2, 2, 2, 24, 4, 8, 2, 40, 40)
 """How many values a key's habit holds in each dimension."""
 
-UNIQUE = {Dim.PREFIX: 1e-4, Dim.SYSTEM: 1e-3}
+UNIQUE: Final = {Dim.PREFIX: 1e-4, Dim.SYSTEM: 1e-3}
 """How likely a stranger shows the very value of an owner, where hardly two share one."""
 
 

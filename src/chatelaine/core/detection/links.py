@@ -30,6 +30,10 @@ _ALONE: Final[tuple[tuple[OwnerId, ...], ...]] = ((), (), (), ())
 _BODY_WINDOW: Final = 300 * SECOND
 _FIRST_FAILURE: Final = 400
 
+_OPENED: Final = Phase.OPENED
+_ENDED: Final = Phase.ENDED
+_ADMIN: Final = Phase.ADMIN
+
 Owners = tuple[OwnerId, ...]
 
 
@@ -139,12 +143,12 @@ class Links:
 
         Conversations and clients are looked up as an exchange begins, bodies when they have been served.
         """
-        if not sighting.owner or sighting.phase is Phase.ADMIN:
+        if not sighting.owner or sighting.phase is _ADMIN:
             return NOWHERE
         found = NOWHERE
-        if sighting.phase is not Phase.ENDED:
+        if sighting.phase is not _ENDED:
             found = self._opened(sighting)
-        if sighting.phase is not Phase.OPENED and sighting.body_hash and sighting.status < _FIRST_FAILURE:
+        if sighting.phase is not _OPENED and sighting.body_hash and sighting.status < _FIRST_FAILURE:
             return self._served(sighting, found)
         return found
 

@@ -7,12 +7,12 @@ import msgspec
 
 from chatelaine.core.detection.combine import Window
 from chatelaine.core.detection.links import Dumped
-from chatelaine.core.detection.memory import Memory
+from chatelaine.core.detection.memory import Kept
 from chatelaine.model.detection import Sighting
 
 _Parts = TypeVar("_Parts")
 
-Memories = list[tuple[str, str, Memory]]
+Memories = list[tuple[str, str, Kept]]
 Windows = list[tuple[str, str, Window]]
 PastParts = tuple[str, list[tuple[str, str, bool, int, str, list[int]]]]
 Frozen = tuple[dict[str, str], list[str]]

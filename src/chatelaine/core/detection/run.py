@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 from msgspec.structs import replace
 
-from chatelaine.core.detection.memory import EMPTY, Memory
+from chatelaine.core.detection.memory import EMPTY, Kept, Memory, load
 from chatelaine.core.detection.scene import Scene
 from chatelaine.model.detection import Card, Family, Finding, Group, Said, Sighting, Trait
 from chatelaine.model.words import FindingId
@@ -81,7 +81,7 @@ class Runner:
         found: list[Finding] = []
         seen = scene.sighting
         groups = groups_of(seen)
-        for rule in self._looking(int(scene.traits)):
+        for rule in self._looking(scene.traits):
             at = groups[rule.group]
             before = rule.held.get(at)
             after, said = rule.detect(EMPTY if before is None else before, scene, rule.card)
@@ -112,17 +112,18 @@ class Runner:
         else:
             self._count += 1
 
-    def dump(self) -> dict[str, list[tuple[str, str, Memory]]]:
+    def dump(self) -> dict[str, list[tuple[str, str, Kept]]]:
         """Return what the detections remember, by their ids."""
         return {
-            rule.card.id: [(first, second, memory) for (first, second), memory in rule.held.items()]
+            rule.card.id: [(first, second, memory.dump()) for (first, second), memory in rule.held.items()]
             for rule in self._rules
         }
 
-    def load(self, kept: Mapping[str, Iterable[tuple[str, str, Memory]]]) -> None:
+    def load(self, kept: Mapping[str, Iterable[tuple[str, str, Kept]]]) -> None:
         """Take over what was dumped; what detections remembered that are gone is dropped."""
         for rule in self._rules:
-            rule.held = {(first, second): memory for first, second, memory in kept.get(rule.card.id, ())}
+            held = kept.get(rule.card.id, ())
+            rule.held = {(first, second): load(parts) for first, second, parts in held}
         self._count = sum(len(rule.held) for rule in self._rules)
 
 

@@ -19,11 +19,18 @@ from chatelaine.model.event import (
     ProviderKeyRemoved,
     ProviderKeyStored,
 )
-from chatelaine.model.exchange import Asked, Caller, Client, EndReason
-from chatelaine.model.words import ExchangeId, Instant, KeyId, OwnerId
+from chatelaine.model.exchange import Asked, EndReason
+from chatelaine.model.words import NOTHING, ExchangeId, Instant, KeyId, NanoUsd, OwnerId
 
 _CAPS: Final = frozenset({"maxtokens", "maxcompletiontokens", "maxoutputtokens", "maxtokenstosample"})
 _FILTERED: Final = frozenset({"content_filter", "filtered", "safety", "refusal", "guardrail_intervened"})
+_NO_KEY: Final = KeyId("")
+_NO_OWNER: Final = OwnerId("")
+# A member of an enumeration costs two look-ups to reach, a constant none.
+_BEGUN: Final = Phase.OPENED
+_ENDED: Final = Phase.ENDED
+_WHOLE: Final = Phase.WHOLE
+_COMPLETED: Final = EndReason.COMPLETED
 _MOST_OPEN: Final = 200_000
 """Openings that wait for their ends; beyond it the oldest are forgotten, and their ends seen alone."""
 
@@ -51,7 +58,7 @@ class Joiner:
             begun = self._open.pop(event.exchange, None)
             if begun is None:
                 return None
-            return replace(begun, at=event.at, phase=Phase.ENDED, reason="interrupted", cost=event.charged)
+            return replace(begun, at=event.at, phase=_ENDED, reason="interrupted", cost=event.charged)
         if isinstance(event, ExchangeRefused):
             return _refused(event)
         return _acted(event)
@@ -62,25 +69,13 @@ class Joiner:
 
 
 def _opened(event: ExchangeOpened) -> Sighting:
-    return replace(
-        _asked(event.at, event.exchange, event.client, event.asked),
-        **_named(event.caller),
-        provider=event.target.provider,
-        input_tokens=event.asked.input_estimate,
-        cost=event.reserved.cost,
-    )
+    return _begun(event, event.target.provider, event.reserved.cost)
 
 
 def _refused(event: ExchangeRefused) -> Sighting:
-    return replace(
-        _asked(event.at, event.exchange, event.client, event.asked),
-        **_named(event.caller),
-        phase=Phase.WHOLE,
-        status=event.status,
-        reason=event.reason.value,
-        detail=event.detail,
-        input_tokens=event.asked.input_estimate,
-    )
+    begun = _begun(event, event.asked.provider or "", NOTHING)
+    status, reason = event.status, event.reason.value
+    return replace(begun, phase=_WHOLE, status=status, reason=reason, detail=event.detail)
 
 
 def _ended(begun: Sighting, event: ExchangeEnded) -> Sighting:
@@ -94,9 +89,9 @@ def _ended(begun: Sighting, event: ExchangeEnded) -> Sighting:
     return replace(
         begun,
         at=event.at,
-        phase=Phase.ENDED,
+        phase=_ENDED,
         status=event.status,
-        reason="" if event.reason is EndReason.COMPLETED else event.reason.value,
+        reason="" if event.reason is _COMPLETED else event.reason.value,
         error_code=served.error_code,
         blocked=blocked,
         input_tokens=usage.input_tokens or begun.input_tokens,
@@ -107,18 +102,19 @@ def _ended(begun: Sighting, event: ExchangeEnded) -> Sighting:
     )
 
 
-def _named(caller: Caller) -> dict[str, str]:
-    return {"key": caller.key or "", "owner": caller.owner or "", "app": caller.app}
-
-
-def _asked(at: Instant, exchange: ExchangeId, client: Client, asked: Asked) -> Sighting:
-    network, greeting = client.network, client.greeting
-    prefix = prefix_of(network.ip)
+def _begun(event: ExchangeOpened | ExchangeRefused, provider: str, cost: NanoUsd) -> Sighting:
+    # One look at each part, and one making of the whole: this is done for every exchange.
+    client, asked, caller = event.client, event.asked, event.caller
+    network, greeting, agent = client.network, client.greeting, client.user_agent
+    prefix, headers = prefix_of(network.ip), client.header_hash
     return Sighting(
-        at=at,
-        phase=Phase.OPENED,
-        exchange=exchange,
-        context=context_id(prefix, greeting.ja4, client.header_hash),
+        at=event.at,
+        phase=_BEGUN,
+        exchange=event.exchange,
+        key=caller.key or _NO_KEY,
+        owner=caller.owner or _NO_OWNER,
+        app=caller.app,
+        context=context_id(prefix, greeting.ja4, headers),
         ip=network.ip,
         prefix=prefix,
         asn=network.asn,
@@ -128,13 +124,13 @@ def _asked(at: Instant, exchange: ExchangeId, client: Client, asked: Asked) -> S
         alpn=greeting.alpn,
         http_version=client.http_version,
         header_names=client.header_names,
-        header_hash=client.header_hash,
-        agent=client.user_agent,
-        agent_family=agent_family(client.user_agent),
+        header_hash=headers,
+        agent=agent,
+        agent_family=agent_family(agent),
         sdk=client.sdk,
         forwarded=len(client.forwarded),
         believed=client.believed,
-        provider=asked.provider or "",
+        provider=provider,
         route=asked.route,
         operation=asked.operation,
         model=asked.model,
@@ -151,6 +147,8 @@ def _asked(at: Instant, exchange: ExchangeId, client: Client, asked: Asked) -> S
         system_hash=asked.system_hash or "",
         chain=asked.chain or "",
         parent_chain=asked.parent_chain or "",
+        input_tokens=asked.input_estimate,
+        cost=cost,
     )
 
 

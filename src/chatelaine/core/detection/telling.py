@@ -2,7 +2,8 @@
 
 from typing import Final
 
-from chatelaine.core.detection.scene import HabitView, Scene
+from chatelaine.core.detection.scene import Scene
+from chatelaine.core.habit_view import HabitView
 from chatelaine.model.detection import Dimension, Sighting
 from chatelaine.model.exchange import NetworkClass
 

@@ -20,7 +20,7 @@ apart, with ``{n}`` counting from 0; lines happen in the order of their offsets.
 
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Final, Protocol
+from typing import Final
 
 import msgspec
 
@@ -28,7 +28,8 @@ from chatelaine.core.context import agent_family, context_id, prefix_of
 from chatelaine.core.detection.evidence import Engine
 from chatelaine.core.detection.links import Links
 from chatelaine.core.detection.run import Detection, Runner
-from chatelaine.core.detection.scene import HabitView, Scene, traits_of
+from chatelaine.core.detection.scene import Scene, traits_of
+from chatelaine.core.habit_view import LearningHabit
 from chatelaine.core.vector import VectorBroken, read_parts
 from chatelaine.model.detection import Finding, Phase, Severity, Sighting, Trait
 from chatelaine.model.words import SECOND
@@ -41,14 +42,6 @@ _OWN: Final = frozenset({"learn", "canary", "days", "a_day", "from_hour", "to_ho
 """Names of a line that are no fields of a sighting."""
 
 Fields = dict[str, str]
-
-
-class LearningHabit(HabitView, Protocol):
-    """A habit that can be taught."""
-
-    def learn(self, sighting: Sighting) -> None:
-        """Take a sighting for the owner's own."""
-        ...
 
 
 class _World:

@@ -12,6 +12,7 @@ from math import exp, log1p, sqrt
 from typing import Final
 
 from chatelaine.core.context import first_mark, mark
+from chatelaine.core.habit_view import UNCOMPARED, YOUNG, LearningHabit, Shown
 from chatelaine.model.detection import Dimension, Measure, Phase, Sighting
 from chatelaine.model.words import NEVER, SECOND, Instant
 
@@ -30,10 +31,18 @@ _MEASURES: Final = {measure: 3 * place for place, measure in enumerate(Measure)}
 PROBATION: Final = DAY
 """Nanoseconds from a context's first sighting until what it shows is learnt."""
 _MOST_ON_PROBATION: Final = 32
-_MOST_FAMILIAR: Final = 32
+_MOST_COMPARED: Final = 32
+_NOT_COMPARED: Final = first_mark(Dimension.SYSTEM)
+"""System prompts are looked up one by one; what stands behind them says nothing new of a client."""
 _STEP: Final = 0.02
 """How much one more observation moves a mean once there are many."""
 
+_OPENED: Final = Phase.OPENED
+_ENDED: Final = Phase.ENDED
+_ADMIN: Final = Phase.ADMIN
+_INPUT_TOKENS: Final = Measure.INPUT_TOKENS
+_OUTPUT_TOKENS: Final = Measure.OUTPUT_TOKENS
+_COST: Final = Measure.COST
 # A member of an enumeration takes fifty nanoseconds to reach, which seventeen of them are too many for.
 _PREFIX: Final = Dimension.PREFIX
 _ASN: Final = Dimension.ASN
@@ -57,19 +66,20 @@ _MODALITY: Final = Dimension.MODALITY
 Dumped = tuple[bytes, bytes, bytes, bytes, tuple[int, ...], dict[int, int]]
 
 
-class Habit:
+class Habit(LearningHabit):
     """What one key normally shows; it learns until it is frozen."""
 
     __slots__ = (
+        "_compared",
         "_cost_today",
         "_days",
-        "_familiar",
         "_guesses",
         "_hour",
         "_marks",
         "_measures",
         "_probation",
         "_requests_this_hour",
+        "_totals",
         "_weights",
         "active_days",
         "first_at",
@@ -83,8 +93,10 @@ class Habit:
         self._weights = array("f")
         self._days = array("H")
         self._measures = array("d", bytes(8 * 3 * len(_MEASURES)))
-        self._familiar: set[tuple[object, ...]] = set()
-        """What was compared today and found to be neither new nor young; not kept over a restart."""
+        self._compared: dict[Shown, int] = {}
+        """What was compared, and what of it was new or young; not kept over a restart."""
+        self._totals: dict[Dimension, float] = {}
+        """Weights of whole dimensions, as long as nothing is learnt."""
         self._guesses = [0] * len(Dimension)
         """Where the last value of each dimension that was looked up stood: a look there mostly suffices."""
         self._probation: dict[int, int] = {}
@@ -118,9 +130,13 @@ class Habit:
 
     def total(self, dimension: Dimension) -> float:
         """Return the weight of all values of a dimension."""
+        held = self._totals.get(dimension)
+        if held is not None:
+            return held
         total = 0.0
         for at in self._range(dimension):
             total += self._aged(at)
+        self._totals[dimension] = total
         return total
 
     def count(self, dimension: Dimension) -> int:
@@ -147,15 +163,15 @@ class Habit:
         """Return days since the key was last seen; 0 where it never was."""
         return (now - self.last_at) / DAY if self.last_at else 0.0
 
-    def familiar(self, shown: tuple[object, ...]) -> bool:
-        """Tell whether this was compared today, and nothing of it was new or young."""
-        return shown in self._familiar
+    def compared(self, shown: Shown) -> int:
+        """Return what was found new or young of this when it was last compared; ``UNCOMPARED``: ask anew."""
+        return self._compared.get(shown, UNCOMPARED)
 
-    def remember(self, shown: tuple[object, ...]) -> None:
-        """Take note that nothing of this is new or young."""
-        if len(self._familiar) >= _MOST_FAMILIAR:
-            self._familiar.clear()
-        self._familiar.add(shown)
+    def remember(self, shown: Shown, found: int) -> None:
+        """Take note of what is new or young of this, until the habit learns what may change it."""
+        if len(self._compared) >= _MOST_COMPARED:
+            self._compared.clear()
+        self._compared[shown] = found
 
     def marks(self, dimension: Dimension) -> tuple[int, ...]:
         """Return the marks of a dimension's values, as they are pushed to the gate."""
@@ -165,17 +181,17 @@ class Habit:
 
     def learn(self, sighting: Sighting) -> None:
         """Take a sighting for the owner's own; nothing is learnt while frozen, or from what was refused."""
-        if self.frozen or sighting.phase is Phase.ADMIN or not self._trusts(sighting):
+        if self.frozen or sighting.phase is _ADMIN or not self._trusts(sighting):
             return
-        if sighting.phase is not Phase.ENDED:
+        if sighting.phase is not _ENDED:
             self._begin(sighting.at)
             for dimension, value in values(sighting):
                 self._add(mark(dimension, value))
-        if sighting.phase is not Phase.OPENED:
+        if sighting.phase is not _OPENED:
             self._measure_end(sighting)
 
     def _trusts(self, sighting: Sighting) -> bool:
-        context = mark(Dimension.CONTEXT, sighting.context)
+        context = mark(_CONTEXT, sighting.context)
         if not self.settled or not sighting.context or self._holds(context):
             return True
         first_at = self._probation.setdefault(context, sighting.at)
@@ -188,14 +204,14 @@ class Habit:
 
     def forget(self, context: str) -> None:
         """Begin the probation of a context anew: an alert spoke of it."""
-        self._probation.pop(mark(Dimension.CONTEXT, context), None)
+        self._probation.pop(mark(_CONTEXT, context), None)
 
     def _begin(self, at: Instant) -> None:
         if not self.first_at:
             self.first_at = at
             self.active_days = 1
         elif at // DAY != self.last_at // DAY:
-            self._familiar.clear()
+            self._compared.clear()
             self.active_days += 1
             self._measure(Measure.COST_A_DAY, self._cost_today)
             self._cost_today = 0
@@ -205,17 +221,18 @@ class Habit:
                 self._measure(Measure.REQUESTS_AN_HOUR, self._requests_this_hour)
             self._hour, self._requests_this_hour = hour, 0
         self._requests_this_hour += 1
+        self._totals.clear()
         self.last_at = max(at, self.last_at)
         self.seen += 1
 
     def _measure_end(self, sighting: Sighting) -> None:
         self._cost_today += sighting.cost
         if sighting.input_tokens:
-            self._measure(Measure.INPUT_TOKENS, sighting.input_tokens)
+            self._measure(_INPUT_TOKENS, sighting.input_tokens)
         if sighting.output_tokens:
-            self._measure(Measure.OUTPUT_TOKENS, sighting.output_tokens)
+            self._measure(_OUTPUT_TOKENS, sighting.output_tokens)
         if sighting.cost:
-            self._measure(Measure.COST, sighting.cost)
+            self._measure(_COST, sighting.cost)
 
     def _measure(self, measure: Measure, value: float) -> None:
         at, held = _MEASURES[measure], self._measures
@@ -229,22 +246,26 @@ class Habit:
         marks, at = self._marks, self._find(wanted)
         today = self.last_at // DAY
         if at < len(marks) and marks[at] == wanted:
-            if self._days[at] == today:
-                self._weights[at] += 1
-            else:
-                self._weights[at] = self._aged(at) + 1
-                self._days[at] = today
+            before = self._aged(at)
+            self._weights[at] = before + 1
+            if before < YOUNG <= before + 1 or self._days[at] != today:
+                self._forget_compared(wanted)
+            self._days[at] = today
             return
         marks.insert(at, wanted)
         self._weights.insert(at, 1.0)
         self._days.insert(at, today)
+        self._forget_compared(wanted)
         base = wanted & ~(_DIMENSION_SPAN - 1)
         begin, end = bisect_left(marks, base), bisect_left(marks, base + _DIMENSION_SPAN)
         if end - begin > _MOST_VALUES:
-            self._familiar.clear()
             lightest = min((place for place in range(begin, end) if place != at), key=self._aged)
             for held in (marks, self._weights, self._days):
                 del held[lightest]
+
+    def _forget_compared(self, learnt: int) -> None:
+        if learnt < _NOT_COMPARED:
+            self._compared.clear()
 
     def _holds(self, wanted: int) -> bool:
         at = self._find(wanted)

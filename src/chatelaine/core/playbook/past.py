@@ -11,6 +11,9 @@ from chatelaine.model.detection import Phase, Sighting
 from chatelaine.model.exchange import Modality
 from chatelaine.model.words import SECOND, ContextId, ExchangeId, Instant, KeyId, OwnerId
 
+_OPENED: Final = Phase.OPENED
+_WHOLE: Final = Phase.WHOLE
+_TEXT: Final = Modality.TEXT
 SPAN: Final = 6 * 86_400 * SECOND
 _SPANS: Final = 5
 _MOST: Final = 40
@@ -55,10 +58,10 @@ class Past:
 
     def add(self, seen: Sighting) -> None:
         """Count an exchange at its opening; ends, and what was refused, count for nothing."""
-        if seen.phase is Phase.WHOLE:
+        if seen.phase is _WHOLE:
             if seen.reason:
                 return
-        elif seen.phase is not Phase.OPENED:
+        elif seen.phase is not _OPENED:
             return
         self.owner = seen.owner
         at = (seen.context, _rich(seen))
@@ -117,4 +120,4 @@ def load_past(parts: tuple[str, PastParts]) -> Past:
 
 def _rich(seen: Sighting) -> bool:
     """Tell whether an exchange asks for more than plain text, which the quarantine lane refuses."""
-    return seen.tools > 0 or any(modality is not Modality.TEXT for modality in seen.modalities)
+    return seen.tools > 0 or any(modality is not _TEXT for modality in seen.modalities)

@@ -32,7 +32,7 @@ def _kinds(elsewhere: Elsewhere) -> int:
 def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | None]:
     """Return the next memory, and what is said where an owner shares traits of enough kinds."""
     seen, limits = scene.sighting, card.thresholds
-    if scene.habit.settled and not int(scene.traits) & _YOUNG:
+    if scene.habit.settled and not scene.shows(_YOUNG):
         return memory, None
     if _kinds(scene.elsewhere) < limits["families"] or silent(memory, seen.at, seconds=limits["silent"]):
         return memory, None

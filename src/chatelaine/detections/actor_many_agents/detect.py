@@ -1,6 +1,6 @@
 """Find proxies by the names of the many who come through them."""
 
-from hashlib import sha256
+from zlib import crc32
 
 from chatelaine.core.detection.memory import Memory, renew, silent, tell
 from chatelaine.core.detection.scene import Scene
@@ -16,10 +16,13 @@ def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | Non
     if 100 * habit.share(Dimension.AGENT, seen.agent_family) >= asked["usual_percent"]:
         return memory, None
     # Browsers differ in all that stands behind their common first word.
-    value = f"{seen.ip} {sha256(seen.agent.encode('utf-8', 'replace')).hexdigest()[:8]}"
+    value = f"{seen.ip} {crc32(seen.agent.encode('utf-8', 'replace')):08x}"
+    again = bool(memory.recent) and memory.recent[-1][1] == value
     memory = renew(memory, seen.at, value, seconds=asked["seconds"])
+    if again or silent(memory, seen.at, seconds=asked["seconds"]):
+        return memory, None
     agents = {text for _, text in memory.recent if text.startswith(f"{seen.ip} ")}
-    if len(agents) < asked["agents"] or silent(memory, seen.at, seconds=asked["seconds"]):
+    if len(agents) < asked["agents"]:
         return memory, None
     client = f"TLS client {shown(seen.ja4, '')}" if seen.ja4 else "address"
     said = Said(

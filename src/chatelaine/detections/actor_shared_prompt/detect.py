@@ -13,7 +13,7 @@ def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | Non
     """Return the next memory, and what is said where enough other owners send a prompt that is young here."""
     seen, limits = scene.sighting, card.thresholds
     owners = scene.elsewhere.owners_with_system
-    if len(owners) + 1 < limits["owners"] or (scene.habit.settled and not int(scene.traits) & _YOUNG):
+    if len(owners) + 1 < limits["owners"] or (scene.habit.settled and not scene.shows(_YOUNG)):
         return memory, None
     if silent(memory, seen.at, seconds=limits["silent"]):
         return memory, None

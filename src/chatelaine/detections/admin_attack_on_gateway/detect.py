@@ -1,18 +1,20 @@
 """Find scans of the gateway: unknown routes, broken requests, and keys that are no keys."""
 
+from typing import Final
+
 from chatelaine.core.detection.memory import Memory, distinct, remember, silent, tell, with_numbers
 from chatelaine.core.detection.scene import Scene
 from chatelaine.model.detection import Card, Said, Severity
 from chatelaine.model.exchange import RefusalReason
 from chatelaine.model.words import SECOND
 
-_R = RefusalReason
-_ROUGH = frozenset(
+_R: Final = RefusalReason
+_ROUGH: Final = frozenset(
     {_R.MALFORMED_REQUEST, _R.CREDENTIAL_CONFLICT, _R.ROUTE_UNKNOWN, _R.HEAD_TOO_LARGE, _R.EXPECTATION}
     | {_R.METHOD_UNKNOWN, _R.VERSION_UNKNOWN, _R.UPGRADE_REFUSED, _R.MEDIA_TYPE, _R.HEAD_TIMEOUT}
 )
-_ODD = ("'", '"', ";", "--", "/*", "../", "%00", "${")
-_DOORS = ("/admin", "/.env", "/.git", "/config", "/debug", "/metrics", "/key/", "/mcp-rest/test")
+_ODD: Final = ("'", '"', ";", "--", "/*", "../", "%00", "${")
+_DOORS: Final = ("/admin", "/.env", "/.git", "/config", "/debug", "/metrics", "/key/", "/mcp-rest/test")
 
 
 def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | None]:

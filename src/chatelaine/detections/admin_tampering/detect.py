@@ -1,14 +1,16 @@
 """Find acts against the record, the watch or the limits themselves."""
 
+from typing import Final
+
 from chatelaine.core.detection.memory import Memory, tell
 from chatelaine.core.detection.scene import Scene
 from chatelaine.model.detection import Card, Said, Severity
 
 _WEAKENED, _JUMPED = "settings.weakened", "clock_jumped"
-_UNDONE = frozenset(
+_UNDONE: Final = frozenset(
     {"broken", "cleared", "deleted", "disabled", "forked", "purge", "removed", "stopped", "truncated"}
 )
-_EVIDENCE = frozenset({"detection", "detections", "journal", "ledger"})
+_EVIDENCE: Final = frozenset({"detection", "detections", "journal", "ledger"})
 _GUARDS = frozenset({"budget", "capture", "limit", "limits", "playbook", "policy", "restraint"}) | _EVIDENCE
 
 

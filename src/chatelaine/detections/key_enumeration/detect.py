@@ -1,5 +1,7 @@
 """Find clients that take stock of a key."""
 
+from typing import Final
+
 from chatelaine.core.detection.memory import Memory, distinct, renew, silent, tell, with_numbers
 from chatelaine.core.detection.scene import Scene
 from chatelaine.core.detection.telling import count_of, excuse, often, own_program, place, shown, span
@@ -7,13 +9,15 @@ from chatelaine.model.detection import Card, Dimension, Said, Severity, Trait
 from chatelaine.model.exchange import Operation
 from chatelaine.model.words import SECOND
 
-_LIST = Operation.LIST.value
+_NEW_CONTEXT: Final = int(Trait.NEW_CONTEXT)
+_LISTING: Final = int(Trait.LISTING)
+_LIST: Final = Operation.LIST.value
 
 
 def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | None]:
     """Return the next memory, and what is said where a stranger lists, or anybody lists a lot."""
     seen, asked, habit = scene.sighting, card.thresholds, scene.habit
-    if Trait.LISTING not in scene.traits:
+    if not scene.shows(_LISTING):
         return _used(memory, scene, asked["seconds"])
     if habit.weight(Dimension.CONTEXT, seen.context) >= asked["known"]:
         return memory, None
@@ -21,7 +25,7 @@ def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | Non
         return memory, None
     memory = renew(memory, seen.at, seen.route, seconds=asked["seconds"])
     many = distinct(memory) >= asked["lists"]
-    if not many and Trait.NEW_CONTEXT not in scene.traits:
+    if not many and not scene.shows(_NEW_CONTEXT):
         return memory, None
     if silent(memory, seen.at, seconds=asked["seconds"]) and distinct(memory) != asked["lists"]:
         return memory, None

@@ -1,15 +1,19 @@
 """Find small questions by which new clients learn what answers them."""
 
+from typing import Final
+
 from chatelaine.core.detection.memory import Memory, renew, silent, tell
 from chatelaine.core.detection.scene import Scene
 from chatelaine.core.detection.telling import count_of, excuse, place
 from chatelaine.model.detection import Card, Dimension, Measure, Said, Severity, Trait
 
+_NEW_CONTEXT: Final = int(Trait.NEW_CONTEXT)
+
 
 def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | None]:
     """Return the next memory, and what is said of a small first question, or of one asked of many models."""
     seen, asked = scene.sighting, card.thresholds
-    fresh = Trait.NEW_CONTEXT in scene.traits
+    fresh = scene.shows(_NEW_CONTEXT)
     if not seen.chain or seen.parent_chain or seen.tools or seen.input_tokens > asked["tokens"]:
         return memory, None
     if not fresh and not memory.recent:

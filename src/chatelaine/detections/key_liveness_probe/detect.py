@@ -1,11 +1,13 @@
 """Find the empty requests by which a resale proxy checks keys."""
 
+from typing import Final
+
 from chatelaine.core.detection.memory import Memory, silent, tell
 from chatelaine.core.detection.scene import Scene
 from chatelaine.core.detection.telling import excuse, often, own_network, own_program, place, shown
 from chatelaine.model.detection import Card, Dimension, Said, Sighting
 
-_SIZING_CAP = 9_000
+_SIZING_CAP: Final = 9_000
 """What the tool asks for where a model says gpt-4, to learn the size of its window."""
 
 

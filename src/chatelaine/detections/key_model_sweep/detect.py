@@ -1,12 +1,15 @@
 """Find sweeps over models."""
 
+from typing import Final
+
 from chatelaine.core.detection.memory import Memory, renew, silent, tell
 from chatelaine.core.detection.scene import Scene
 from chatelaine.core.detection.telling import count_of, excuse, place, span
 from chatelaine.model.detection import Card, Dimension, Said, Trait
 from chatelaine.model.exchange import RefusalReason
 
-_DENIED = RefusalReason.MODEL_NOT_GRANTED.value
+_NEW_MODEL: Final = int(Trait.NEW_MODEL)
+_DENIED: Final = RefusalReason.MODEL_NOT_GRANTED.value
 
 
 def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | None]:
@@ -14,7 +17,7 @@ def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | Non
     seen, asked, habit = scene.sighting, card.thresholds, scene.habit
     denied = seen.reason == _DENIED
     known = habit.weight(Dimension.CONTEXT, seen.context) >= asked["known"]
-    if not seen.model or not (denied or (Trait.NEW_MODEL in scene.traits and not known)):
+    if not seen.model or not (denied or (scene.shows(_NEW_MODEL) and not known)):
         return memory, None
     mark = "denied" if denied else "new"
     memory = renew(memory, seen.at, f"{mark} {seen.model}", seconds=asked["seconds"])

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Final
 
 from chatelaine.core.detection.memory import Memory, remember, silent, tell
 from chatelaine.core.detection.scene import Scene
@@ -10,7 +11,7 @@ from chatelaine.core.stats import off_beat
 from chatelaine.model.detection import Card, Dimension, Said, Severity
 from chatelaine.model.words import SECOND
 
-_PERIODS = (60.0, 90.0, 360.0)
+_PERIODS: Final = (60.0, 90.0, 360.0)
 """Minutes between the tool's checks of OpenAI and Azure, AWS, and Anthropic keys."""
 
 

@@ -1,9 +1,13 @@
 """Find clients that try many tokens."""
 
+from typing import Final
+
 from chatelaine.core.detection.memory import Memory, distinct, renew, silent, tell
 from chatelaine.core.detection.scene import Scene
 from chatelaine.core.detection.telling import count_of, place, program, span
 from chatelaine.model.detection import Card, Said, Severity, Trait
+
+_DEAD_KEY: Final = int(Trait.DEAD_KEY)
 
 
 def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | None]:
@@ -11,7 +15,7 @@ def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | Non
     seen, asked = scene.sighting, card.thresholds
     if not seen.key:
         return memory, None
-    dead = "once valid" if Trait.DEAD_KEY in scene.traits else ""
+    dead = "once valid" if scene.shows(_DEAD_KEY) else ""
     memory = renew(memory, seen.at, f"{seen.key} {dead}", seconds=asked["seconds"])
     if distinct(memory) < asked["keys"] or silent(memory, seen.at, seconds=asked["seconds"]):
         return memory, None

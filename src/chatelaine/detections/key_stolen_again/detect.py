@@ -1,18 +1,21 @@
 """Find the thief of an old key on a new one."""
 
+from typing import Final
+
 from chatelaine.core.detection.memory import Memory, knows, remember, silent, tell
 from chatelaine.core.detection.scene import Scene
 from chatelaine.core.detection.telling import own_network, place, program, shown
 from chatelaine.model.detection import Card, Dimension, Said, Sighting, Trait
 from chatelaine.model.words import SECOND
 
-_DAY = 86_400
+_DEAD_KEY: Final = int(Trait.DEAD_KEY)
+_DAY: Final = 86_400
 
 
 def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | None]:
     """Return the next memory, and what is said where a client of a dead key shows up on a live one."""
     seen, asked = scene.sighting, card.thresholds
-    if seen.reason and Trait.DEAD_KEY in scene.traits:
+    if seen.reason and scene.shows(_DEAD_KEY):
         mark = f"{seen.key} {seen.prefix} {seen.ja4} {seen.header_hash}"
         if not seen.owner or own_network(scene) or knows(memory, mark):
             return memory, None

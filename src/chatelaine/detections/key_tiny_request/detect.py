@@ -1,15 +1,19 @@
 """Find new clients that begin with next to nothing."""
 
+from typing import Final
+
 from chatelaine.core.detection.memory import Memory, silent, tell
 from chatelaine.core.detection.scene import Scene
 from chatelaine.core.detection.telling import count_of, excuse, own_network, own_program, place
 from chatelaine.model.detection import Card, Dimension, Measure, Said, Trait
 
+_NEW_CONTEXT: Final = int(Trait.NEW_CONTEXT)
+
 
 def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | None]:
     """Return the next memory, and what is said where a new client begins with a tiny request."""
     seen, asked, habit = scene.sighting, card.thresholds, scene.habit
-    if Trait.NEW_CONTEXT not in scene.traits or seen.empty or seen.cap is None or seen.cap <= 0:
+    if not scene.shows(_NEW_CONTEXT) or seen.empty or seen.cap is None or seen.cap <= 0:
         return memory, None
     checked = habit.weight(Dimension.CAP, str(seen.cap)) >= asked["usual"]
     if (checked and (own_network(scene) or own_program(scene))) or silent(

@@ -1,15 +1,26 @@
 """Find calls that a model cannot answer, made by strangers."""
 
+from typing import Final
+
 from chatelaine.core.detection.memory import Memory, silent, tell
 from chatelaine.core.detection.scene import Scene
 from chatelaine.core.detection.telling import excuse, newcomer, often, place, shown
 from chatelaine.model.detection import Card, Dimension, Said, Sighting
 from chatelaine.model.exchange import Operation
 
-_TALK = frozenset({Operation.CHAT, Operation.RESPONSE})
-_MUTE = ("dall-e", "gpt-image", "text-embedding", "babbage", "davinci", "whisper", "tts-", "text-moderation")
+_TALK: Final = frozenset({Operation.CHAT, Operation.RESPONSE})
+_MUTE: Final = (
+    "dall-e",
+    "gpt-image",
+    "text-embedding",
+    "babbage",
+    "davinci",
+    "whisper",
+    "tts-",
+    "text-moderation",
+)
 """Beginnings of names of models that cannot talk."""
-_CODES = frozenset({"operationnotsupported"})
+_CODES: Final = frozenset({"operationnotsupported"})
 """What Azure says where a deployment cannot do what is asked."""
 
 

@@ -1,14 +1,17 @@
 """Find a rate of blocked prompts far above the key's own."""
 
+from typing import Final
+
 from chatelaine.core.detection.memory import Memory, silent, tell, with_numbers
 from chatelaine.core.detection.odds import beta_above
 from chatelaine.core.detection.scene import Scene
 from chatelaine.model.detection import Card, Said, Severity
 from chatelaine.model.words import SECOND
 
-_PRIOR_BLOCKED, _PRIOR_ASKED = 0.5, 50.0
+_PRIOR_BLOCKED: Final = 0.5
+_PRIOR_ASKED: Final = 50.0
 """One in a hundred is blocked, says who knows nothing."""
-_REMEMBERED = 20_000.0
+_REMEMBERED: Final = 20_000.0
 
 
 def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | None]:

@@ -1,12 +1,13 @@
 """Find many languages at once among a key's young clients, as far as headers tell languages."""
 
 from collections import Counter
+from typing import Final
 
 from chatelaine.core.detection.memory import Memory, remember, silent, tell
 from chatelaine.core.detection.scene import Scene
 from chatelaine.model.detection import Card, Said
 
-_HEADER = "accept-language"
+_HEADER: Final = "accept-language"
 
 
 def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | None]:

@@ -1,12 +1,14 @@
 """Find runs of prompts that differ and are alike in all that can be seen: best-of-N resampling."""
 
+from typing import Final
+
 from chatelaine.core.detection.memory import Memory, silent
 from chatelaine.core.detection.scene import Scene
 from chatelaine.model.detection import Card, Said
 from chatelaine.model.exchange import Operation
 from chatelaine.model.words import SECOND
 
-_ASKS = frozenset({Operation.CHAT, Operation.COMPLETION, Operation.RESPONSE, Operation.IMAGE})
+_ASKS: Final = frozenset({Operation.CHAT, Operation.COMPLETION, Operation.RESPONSE, Operation.IMAGE})
 
 
 def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | None]:

@@ -13,7 +13,7 @@ _NEW_SYSTEM: Final = int(Trait.NEW_SYSTEM)
 def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | None]:
     """Return the next memory, and what is said where the share of new prompts is far from none."""
     seen, limits = scene.sighting, card.thresholds
-    fresh = bool(int(scene.traits) & _NEW_SYSTEM)
+    fresh = scene.shows(_NEW_SYSTEM)
     if not memory.numbers and not fresh:
         return memory, None
     asked, among = memory.numbers or (0.0, 0.0)

@@ -1,13 +1,15 @@
 """Find hours that cost more than a key's days do, and budgets that are used up."""
 
+from typing import Final
+
 from chatelaine.core.detection.memory import Memory, silent, tell, with_numbers
 from chatelaine.core.detection.scene import Scene, at_home
 from chatelaine.model.detection import Card, Measure, Said, Severity
 from chatelaine.model.exchange import EndReason, RefusalReason
 from chatelaine.model.words import SECOND
 
-_USD = 1e9
-_USED_UP = frozenset({RefusalReason.BUDGET_DAY, RefusalReason.BUDGET_MONTH, EndReason.BUDGET_CUT})
+_USD: Final = 1e9
+_USED_UP: Final = frozenset({RefusalReason.BUDGET_DAY, RefusalReason.BUDGET_MONTH, EndReason.BUDGET_CUT})
 
 
 def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | None]:

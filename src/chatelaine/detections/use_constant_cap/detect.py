@@ -12,7 +12,7 @@ _NEW_CAP: Final = int(Trait.NEW_CAP)
 def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | None]:
     """Return the next memory, and what is said where nearly all requests ask for the one new cap."""
     seen, limits = scene.sighting, card.thresholds
-    fresh = seen.cap is not None and seen.cap > 0 and bool(int(scene.traits) & _NEW_CAP)
+    fresh = seen.cap is not None and seen.cap > 0 and scene.shows(_NEW_CAP)
     if not memory.numbers and not fresh:
         return memory, None
     cap, asked, same = memory.numbers or (float(seen.cap or 0), 0.0, 0.0)

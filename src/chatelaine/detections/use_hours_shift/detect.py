@@ -1,11 +1,13 @@
 """Find use in hours of the day in which a key is not used."""
 
+from typing import Final
+
 from chatelaine.core.detection.memory import Memory, distinct, remember, silent, tell
 from chatelaine.core.detection.scene import Scene
 from chatelaine.model.detection import Card, Dimension, Said, Severity
 from chatelaine.model.words import SECOND
 
-_HOUR = 3_600 * SECOND
+_HOUR: Final = 3_600 * SECOND
 
 
 def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | None]:

@@ -1,13 +1,15 @@
 """Find keys that are in two countries at once."""
 
+from typing import Final
+
 from chatelaine.core.detection.memory import Memory, knows, remember
 from chatelaine.core.detection.scene import Scene
 from chatelaine.core.detection.telling import count_of, excuse, place
 from chatelaine.model.detection import Card, Dimension, Said
 from chatelaine.model.exchange import NetworkClass
 
-_ORDINARY = str(int(NetworkClass.NONE))
-_MINUTES_A_DAY = 1_440
+_ORDINARY: Final = str(int(NetworkClass.NONE))
+_MINUTES_A_DAY: Final = 1_440
 
 
 def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | None]:

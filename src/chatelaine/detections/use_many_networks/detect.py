@@ -1,11 +1,13 @@
 """Find keys that several strangers use at once."""
 
+from typing import Final
+
 from chatelaine.core.detection.memory import Memory, distinct, renew, silent, tell
 from chatelaine.core.detection.scene import Scene
 from chatelaine.core.detection.telling import count_of, excuse, networks, place, span
 from chatelaine.model.detection import Card, Dimension, Said
 
-_DAY = 86_400
+_DAY: Final = 86_400
 
 
 def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | None]:

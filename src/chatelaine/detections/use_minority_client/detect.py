@@ -8,15 +8,16 @@ from chatelaine.model.detection import Card, Dimension, Measure, Said, Trait
 from chatelaine.model.words import SECOND
 
 _NEW_CONTEXT: Final = int(Trait.NEW_CONTEXT)
-_HOUR = 3_600 * SECOND
-_NAMES = ("another model", "another size", "other hours")
-_SMALL, _LARGE = 0.1, 3.0
+_HOUR: Final = 3_600 * SECOND
+_NAMES: Final = ("another model", "another size", "other hours")
+_SMALL: Final = 0.1
+_LARGE: Final = 3.0
 
 
 def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | None]:
     """Return the next memory, and what is said where most requests of a young client are odd in two ways."""
     seen, habit, limits = scene.sighting, scene.habit, card.thresholds
-    if not memory.numbers and not int(scene.traits) & _NEW_CONTEXT:
+    if not memory.numbers and not scene.shows(_NEW_CONTEXT):
         return memory, None
     begun, count, *odd = memory.numbers or (float(seen.at), 0.0, 0.0, 0.0, 0.0)
     hour = f"{seen.at // _HOUR % 24:02}"

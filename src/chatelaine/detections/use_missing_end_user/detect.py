@@ -1,12 +1,14 @@
 """Find requests without an end-user id on keys that always send one."""
 
+from typing import Final
+
 from chatelaine.core.detection.memory import Memory, remember, silent, tell, with_numbers
 from chatelaine.core.detection.scene import Scene, at_home
 from chatelaine.model.detection import Card, Dimension, Said, Severity
 from chatelaine.model.exchange import Operation
 from chatelaine.model.words import SECOND
 
-_ASKS = frozenset({Operation.CHAT, Operation.COMPLETION, Operation.RESPONSE, Operation.IMAGE})
+_ASKS: Final = frozenset({Operation.CHAT, Operation.COMPLETION, Operation.RESPONSE, Operation.IMAGE})
 
 
 def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | None]:

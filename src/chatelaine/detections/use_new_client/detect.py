@@ -1,8 +1,9 @@
 """Find programs that a key was never used by."""
 
 from chatelaine.core.detection.memory import Memory, knows, remember
-from chatelaine.core.detection.scene import HabitView, Scene
+from chatelaine.core.detection.scene import Scene
 from chatelaine.core.detection.telling import excuse, own_network, place, program, programs
+from chatelaine.core.habit_view import HabitView
 from chatelaine.core.stats import surprise
 from chatelaine.model.detection import Card, Dimension, Said, Severity
 

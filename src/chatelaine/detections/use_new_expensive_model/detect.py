@@ -8,15 +8,15 @@ from chatelaine.model.detection import Card, Measure, Said, Severity, Trait
 from chatelaine.model.words import SECOND
 
 _NEW_MODEL: Final = int(Trait.NEW_MODEL)
-_HOUR = 3_600 * SECOND
-_AGAINST = "an owner who moves to a new model tries it first, too"
+_HOUR: Final = 3_600 * SECOND
+_AGAINST: Final = "an owner who moves to a new model tries it first, too"
 
 
 def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | None]:
     """Return the next memory, and what is said of the first tiny call and of the burst after it."""
     seen, habit, limits = scene.sighting, scene.habit, card.thresholds
     armed = bool(memory.recent) and memory.recent[0][1] == seen.model
-    if not armed and int(scene.traits) & _NEW_MODEL:
+    if not armed and scene.shows(_NEW_MODEL):
         tiny = seen.input_tokens <= limits["tiny_tokens"] or (seen.cap or 1e9) <= limits["tiny_cap"]
         usual = habit.mean(Measure.INPUT_TOKENS)
         if not tiny or (memory.recent and silent(memory, seen.at, seconds=limits["seconds"])):

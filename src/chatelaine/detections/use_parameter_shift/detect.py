@@ -1,13 +1,15 @@
 """Find a turn in what a key's requests ask for: streaming and tools."""
 
+from typing import Final
+
 from chatelaine.core.detection.memory import Memory, silent, tell, with_numbers
 from chatelaine.core.detection.odds import g_test
 from chatelaine.core.detection.scene import Scene
 from chatelaine.model.detection import Card, Dimension, Said
 from chatelaine.model.exchange import Operation
 
-_ASKS = frozenset({Operation.CHAT, Operation.COMPLETION, Operation.RESPONSE})
-_NONE = (0.0, 0.0, 0.0, 0.0, 0.0)
+_ASKS: Final = frozenset({Operation.CHAT, Operation.COMPLETION, Operation.RESPONSE})
+_NONE: Final = (0.0, 0.0, 0.0, 0.0, 0.0)
 
 
 def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | None]:

@@ -3,10 +3,12 @@
 from typing import Final
 
 from chatelaine.core.detection.memory import Memory, knows, remember
-from chatelaine.core.detection.scene import HabitView, Scene
+from chatelaine.core.detection.scene import Scene
 from chatelaine.core.detection.telling import excuse, own_network, place
+from chatelaine.core.habit_view import HabitView
 from chatelaine.model.detection import Card, Dimension, Said, Severity, Trait
 
+_RESIDUE: Final = int(Trait.RESIDUE)
 _BARE: Final = frozenset(
     {"host", "content-type", "content-length", "transfer-encoding", "connection", "api-key", "authorization"}
     | {"x-amz-date", "x-amz-content-sha256", "x-amz-security-token"}
@@ -18,7 +20,7 @@ def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | Non
     """Return the next memory, and what is said of headers of an exact shape that is new to the key."""
     seen, asked, habit = scene.sighting, card.thresholds, scene.habit
     named = _named(habit)
-    blank = Trait.RESIDUE in scene.traits
+    blank = scene.shows(_RESIDUE)
     if not blank and not (_is_bare(seen.header_names) and not seen.agent and named >= asked["named_percent"]):
         return memory, None
     known = habit.weight(Dimension.CONTEXT, seen.context) >= asked["usual"] or own_network(scene)

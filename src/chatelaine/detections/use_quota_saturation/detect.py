@@ -8,15 +8,15 @@ from chatelaine.model.detection import Card, Said, Trait
 from chatelaine.model.words import SECOND
 
 _NEW_CONTEXT: Final = int(Trait.NEW_CONTEXT)
-_TOO_MANY = 429
-_LIMITED = "429"
+_TOO_MANY: Final = 429
+_LIMITED: Final = "429"
 
 
 def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | None]:
     """Return the next memory, and what is said where enough requests of known clients were answered 429."""
     seen, limits = scene.sighting, card.thresholds
     span = limits["newcomer_seconds"]
-    if int(scene.traits) & _NEW_CONTEXT:
+    if scene.shows(_NEW_CONTEXT):
         return remember(memory, seen.at, seen.context, seconds=span), None
     newcomers = {value for _, value in memory.recent if value != _LIMITED}
     if seen.status != _TOO_MANY or not newcomers or seen.context in newcomers:

@@ -1,12 +1,14 @@
 """Find the pace of a resale proxy: a floor under the gaps between uses, and four seconds after a 429."""
 
+from typing import Final
+
 from chatelaine.core.detection.memory import Memory, distinct, remember, silent, tell, with_numbers
 from chatelaine.core.detection.scene import Scene
 from chatelaine.model.detection import Card, Phase, Said
 from chatelaine.model.words import SECOND
 
-_NONE = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
-_TOO_MANY = 429
+_NONE: Final = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+_TOO_MANY: Final = 429
 
 
 def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | None]:

@@ -1,14 +1,19 @@
 """Find clients that are new, or prove nothing, and claim hops that no trusted proxy vouches for."""
 
+from typing import Final
+
 from chatelaine.core.detection.memory import Memory, silent, tell
 from chatelaine.core.detection.scene import Scene
 from chatelaine.model.detection import Card, Said, Severity, Trait
+
+_UNPROVEN: Final = int(Trait.UNPROVEN)
+_NEW_CONTEXT: Final = int(Trait.NEW_CONTEXT)
 
 
 def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | None]:
     """Return the next memory, and what is said of a client's first such claim within an hour."""
     seen, limits = scene.sighting, card.thresholds
-    if Trait.NEW_CONTEXT not in scene.traits and Trait.UNPROVEN not in scene.traits:
+    if not scene.shows(_NEW_CONTEXT) and not scene.shows(_UNPROVEN):
         return memory, None
     if silent(memory, seen.at, seconds=limits["silent"]):
         return memory, None

@@ -1,16 +1,18 @@
 """Find requests that have become much larger than a key's are."""
 
 from math import expm1, log1p
+from typing import Final
 
 from chatelaine.core.detection.memory import Memory, silent, tell, with_numbers
-from chatelaine.core.detection.scene import HabitView, Scene, at_home
+from chatelaine.core.detection.scene import Scene, at_home
+from chatelaine.core.habit_view import HabitView
 from chatelaine.model.detection import Card, Measure, Said, Severity
 from chatelaine.model.words import SECOND
 
-_EVERY = 10
-_WINDOW = 100
-_STEP = 0.05
-_MEASURES = (Measure.INPUT_TOKENS, Measure.OUTPUT_TOKENS)
+_EVERY: Final = 10
+_WINDOW: Final = 100
+_STEP: Final = 0.05
+_MEASURES: Final = (Measure.INPUT_TOKENS, Measure.OUTPUT_TOKENS)
 
 
 def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | None]:

@@ -9,7 +9,8 @@ from chatelaine.model.detection import Card, Measure, Said, Severity, Trait
 from chatelaine.model.words import SECOND
 
 _NEW_CONTEXT: Final = int(Trait.NEW_CONTEXT)
-_EVERY, _LATE = 10, 2
+_EVERY: Final = 10
+_LATE: Final = 2
 """It looks at three requests in ten: habits are not asked for nothing, nor strangers missed."""
 
 
@@ -19,7 +20,7 @@ def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | Non
     begun, count, strange = memory.numbers or (at, 0.0, 0.0)
     if at - begun >= limits["seconds"] * SECOND:
         begun, count, strange = at, 0.0, 0.0
-    stranger = bool(int(scene.traits) & _NEW_CONTEXT)
+    stranger = scene.shows(_NEW_CONTEXT)
     count, strange = count + 1, strange + stranger
     memory = with_numbers(memory, (begun, count, strange))
     if count < limits["requests"] or count % _EVERY > _LATE or silent(memory, at, seconds=limits["seconds"]):
