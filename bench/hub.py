@@ -17,7 +17,6 @@ from pathlib import Path
 
 from chatelaine.adapters.journal import PastWriter, read_segments
 from chatelaine.catalog import detections
-from chatelaine.core.detection.pieces import MEMORIES
 from chatelaine.core.play.stage import SCENARIOS, play
 from chatelaine.model.detection import Dimension
 from chatelaine.model.event import Event
@@ -33,7 +32,7 @@ RATE_BAR, KEY_BAR = 25_000, 8_192
 ELASTIC = 16
 """Networks from which on a key is called elastic."""
 BATCH = 20_000
-_OF_A_KEY = frozenset({PieceKind.HABIT, PieceKind.PAST, PieceKind.WEIGHED})
+_OF_A_KEY = frozenset({PieceKind.HABIT, PieceKind.PAST, PieceKind.WEIGHED, PieceKind.REMEMBERED})
 
 
 def played(days: int, owners: int) -> tuple[list[Event], list[Event]]:
@@ -84,9 +83,6 @@ def sizes(pieces: Iterable[Piece]) -> tuple[Counter[str], int]:
     for piece in pieces:
         if piece.kind in _OF_A_KEY:
             keys[piece.name] += len(piece.value)
-        elif piece.kind is PieceKind.MEMORY:
-            for held in MEMORIES.read(piece.value):
-                keys[held[0]] += len(MEMORIES.write([held]))
         else:
             rest += len(piece.value)
     return keys, rest

@@ -15,6 +15,7 @@ from chatelaine.app.watching import Watching
 from chatelaine.core.play.stage import SCENARIOS, play
 from chatelaine.model.event import Event
 from chatelaine.model.play import Call
+from chatelaine.model.watch import PieceKind
 from chatelaine.model.words import SECOND, Instant, WorkerNumber
 from chatelaine.services.detection import Turn, Watch
 
@@ -51,8 +52,9 @@ def journal(tmp_path_factory: pytest.TempPathFactory) -> Path:
 class Lives:
     """The lives of a hub, one after the other, as far as the watch goes."""
 
-    def __init__(self, journal: Path) -> None:
+    def __init__(self, journal: Path, awake: int = 1_000) -> None:
         self.journal = journal
+        self.awake = awake
         self.store = MemoryWatchStore()
         self.findings: list[str] = []
         self.alerts: list[str] = []
@@ -63,7 +65,9 @@ class Lives:
 
     async def live(self, events: int | None) -> None:
         """Watch until so many events were judged, or nothing more comes."""
-        watching = Watching(self.journal, Watch(catalog.detections()), self.store, CLOCK, self.answer)
+        watching = Watching(
+            self.journal, Watch(catalog.detections(), self.awake), self.store, CLOCK, self.answer
+        )
         life = asyncio.create_task(watching.run())
         seen, still = 0, 0
         while still < 150 and not life.done() and (events is None or watching.standing.seen < events):
@@ -84,11 +88,14 @@ def test_what_is_found_live_over_all_scenarios_is_what_a_hunt_finds(journal: Pat
     assert (frozenset(lives.findings), frozenset(lives.alerts)) == (wanted.findings, wanted.alerts)
 
 
-def test_restarts_change_nothing_of_what_is_found(journal: Path) -> None:
-    lives = Lives(journal)
+@pytest.mark.parametrize("awake", [1_000, 3])
+def test_restarts_and_sleeping_keys_change_nothing_of_what_is_found(journal: Path, awake: int) -> None:
+    lives = Lives(journal, awake)
     for events in (9_000, 1, 13_337, 4_000):
         asyncio.run(lives.live(events))
     asyncio.run(lives.live(None))
+    pieces, _ = asyncio.run(lives.store.kept())
+    assert (PieceKind.ASLEEP in {piece.kind for piece in pieces}) is (awake == 3)
     wanted = hunted(journal)
     assert len(lives.findings) == len(set(lives.findings))
     assert (frozenset(lives.findings), frozenset(lives.alerts)) == (wanted.findings, wanted.alerts)

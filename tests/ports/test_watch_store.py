@@ -12,7 +12,7 @@ from chatelaine.adapters.sqlite import SqliteWatchStore, open_watch_store
 from chatelaine.model.error import StoreCorrupt
 from chatelaine.model.journal import Position
 from chatelaine.model.watch import Cursor, Piece, PieceKind
-from chatelaine.model.words import WorkerNumber
+from chatelaine.model.words import KeyId, WorkerNumber
 from chatelaine.ports import WatchStore
 
 ONE, TWO = WorkerNumber(1), WorkerNumber(2)
@@ -43,6 +43,22 @@ def test_a_later_piece_replaces_an_earlier_one_of_its_kind_and_name(store: Watch
     cursor = Cursor({ONE: Position(2, 300), TWO: Position(1, 160)})
     asyncio.run(store.keep([newer], cursor))
     assert kept(store) == ([newer, memory], cursor)
+
+
+def test_of_keys_that_are_asleep_the_names_are_told_and_the_rest_is_read_by_name(store: WatchStore) -> None:
+    pieces = [Piece(PieceKind.ASLEEP, name, name.encode()) for name in ("k1", "k2")]
+    asyncio.run(store.keep(pieces, Cursor()))
+    assert kept(store)[0] == [Piece(PieceKind.ASLEEP, name, b"") for name in ("k1", "k2")]
+    assert asyncio.run(store.asleep(KeyId("k2"))) == b"k2"
+    assert asyncio.run(store.asleep(KeyId("k3"))) == b""
+
+
+def test_a_piece_without_a_value_is_kept_no_more(store: WatchStore) -> None:
+    asyncio.run(store.keep([Piece(PieceKind.HABIT, "k", b"1"), Piece(PieceKind.PAST, "k", b"2")], Cursor()))
+    asyncio.run(store.keep([Piece(PieceKind.HABIT, "k", b""), Piece(PieceKind.ASLEEP, "k", b"3")], Cursor()))
+    asyncio.run(store.keep([Piece(PieceKind.ASLEEP, "k", b""), Piece(PieceKind.HABIT, "k2", b"")], Cursor()))
+    assert kept(store)[0] == [Piece(PieceKind.PAST, "k", b"2")]
+    assert asyncio.run(store.asleep(KeyId("k"))) == b""
 
 
 def test_the_state_outlives_the_process(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from chatelaine.model.watch import Cursor, Piece, PieceKind
+from chatelaine.model.words import KeyId
 
 
 class MemoryWatchStore:
@@ -14,9 +15,21 @@ class MemoryWatchStore:
 
     async def keep(self, pieces: Iterable[Piece], cursor: Cursor) -> None:
         """Keep pieces that changed, and how far the journals were read for them."""
-        self._pieces |= {(piece.kind, piece.name): piece for piece in pieces}
+        for piece in pieces:
+            self._pieces.pop((piece.kind, piece.name), None)
+            if piece.value:
+                self._pieces[piece.kind, piece.name] = piece
         self._cursor = cursor
 
     async def kept(self) -> tuple[list[Piece], Cursor]:
-        """Return all that was kept last."""
-        return list(self._pieces.values()), self._cursor
+        """Return all that was kept last, and of keys that are asleep the names."""
+        pieces = [
+            Piece(piece.kind, piece.name, b"") if piece.kind is PieceKind.ASLEEP else piece
+            for piece in self._pieces.values()
+        ]
+        return pieces, self._cursor
+
+    async def asleep(self, key: KeyId) -> bytes:
+        """Return what is kept of a key that is asleep; nothing where it is not."""
+        piece = self._pieces.get((PieceKind.ASLEEP, key))
+        return piece.value if piece else b""

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from chatelaine.adapters.journal import Tail
 from chatelaine.core.detection.merge import Merger, Placed
-from chatelaine.model.error import JournalError
+from chatelaine.model.error import JournalError, StoreError
 from chatelaine.model.event import Event
 from chatelaine.model.watch import Cursor
 from chatelaine.model.words import SECOND, Instant, WorkerNumber
@@ -100,7 +100,7 @@ class Watching:
         turn = Turn()
         for event in merger.release(Instant(self._clock.now() - _HOLD)):
             self._answered = False
-            self._take(event, turn)
+            await self._take(event, turn)
             judged += 1
             self.standing.seen += 1
             self.standing.behind = (self._clock.now() - event.at) / SECOND
@@ -111,9 +111,16 @@ class Watching:
         self._unkept += judged
         return judged
 
-    def _take(self, event: Event, turn: Turn) -> None:
+    async def _take(self, event: Event, turn: Turn) -> None:
         try:
-            self._watch.take(event, turn)
+            sighting = self._watch.sight(event)
+            if sighting is None:
+                return
+            if self._watch.elsewhere(sighting.key):
+                self._watch.wake(sighting.key, await self._store.asleep(sighting.key))
+            self._watch.see(sighting, turn)
+        except StoreError:
+            raise
         except Exception:
             # One faulty detection must not keep the others from the rest of the journal, again and again.
             self.standing.faults += 1

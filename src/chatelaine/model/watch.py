@@ -15,8 +15,10 @@ class PieceKind(StrEnum):
     """A key's habit, by its id."""
     OPEN = "open"
     """Openings that wait for their ends."""
+    REMEMBERED = "remembered"
+    """What detections remember of a key, by its id."""
     MEMORY = "memory"
-    """What a detection remembers, by its id."""
+    """What they remember of all that is no key: the name is empty."""
     LINKS = "links"
     """What was seen under which owner's keys."""
     EVIDENCE = "evidence"
@@ -29,10 +31,12 @@ class PieceKind(StrEnum):
     """Keys that learn nothing, and canaries."""
     PAST = "past"
     """A key's last thirty days by client context, by its id."""
+    ASLEEP = "asleep"
+    """All that is kept of a key that others have been used since, by its id: it is read when it is used."""
 
 
 class Piece(Struct, frozen=True, gc=False):
-    """A piece of the state of detections, encoded."""
+    """A piece of the state of detections, encoded; one without a value is kept no more."""
 
     kind: PieceKind
     name: str

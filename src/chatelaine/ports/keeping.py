@@ -86,7 +86,14 @@ class WatchStore(Protocol):
         ...
 
     async def kept(self) -> tuple[Sequence[Piece], Cursor]:
-        """Return all that was kept last; nothing and a cursor at the start where nothing was."""
+        """Return all that was kept last; nothing and a cursor at the start where nothing was.
+
+        Of keys that are asleep only the names are told, in pieces without a value: there may be millions.
+        """
+        ...
+
+    async def asleep(self, key: KeyId) -> bytes:
+        """Return what is kept of a key that is asleep; nothing where it is not."""
         ...
 
 

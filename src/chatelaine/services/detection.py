@@ -16,6 +16,7 @@ from chatelaine.core.detection.evidence import Engine
 from chatelaine.core.detection.evidence_said import Weight
 from chatelaine.core.detection.links import Links
 from chatelaine.core.detection.pieces import (
+    ASLEEP,
     BUILTINS,
     FROZEN,
     HABIT,
@@ -23,8 +24,8 @@ from chatelaine.core.detection.pieces import (
     MEMORIES,
     OPEN,
     PAST,
+    REMEMBERED,
     WINDOWS,
-    Memories,
 )
 from chatelaine.core.detection.run import Detection, Runner
 from chatelaine.core.detection.scene import Scene, bits_of
@@ -49,6 +50,9 @@ _WEIGHTY: Final = Severity.HIGH
 them together still too often: they tell more of an alert, and make none."""
 _CONFIRMED: Final = 1.7
 """The score of one false alarm in 50,000 key-days: with a second family it is enough to act."""
+_AWAKE: Final = 50_000
+"""Keys whose state is at hand; of all others it is kept packed, on the hub's disk."""
+_OF_A_KEY: Final = (PieceKind.HABIT, PieceKind.PAST, PieceKind.WEIGHED, PieceKind.REMEMBERED)
 _RECENT: Final = 25_000
 """Exchanges that are over and at hand for the money of what comes into an incident."""
 
@@ -81,7 +85,7 @@ class Turn:
 class Watch:
     """Watches a stream of events; it holds habits by key, and what the detections remember."""
 
-    def __init__(self, detections: Iterable[Detection]) -> None:
+    def __init__(self, detections: Iterable[Detection], awake: int = _AWAKE) -> None:
         held = tuple(detections)
         self._runner = Runner(held)
         self._combiner = Combiner(
@@ -103,17 +107,28 @@ class Watch:
         self._recent: deque[Sighting] = deque(maxlen=_RECENT)
         self._pasts: dict[KeyId, Past] = {}
         self._owned: dict[OwnerId, set[KeyId]] = {}
+        self._awake = awake
+        self._asleep: set[KeyId] = set()
+        self._packed: dict[KeyId, bytes] = {}
+        """What is held of keys that fell asleep since all was kept; in a hunt, of all that sleep."""
+        self._woken: set[KeyId] = set()
 
     def take(self, event: Event, turn: Turn) -> None:
         """Add to a turn what an event shows; the end of what was never seen to open shows nothing."""
-        self._follow(event)
-        sighting = self._joiner.take(event)
+        sighting = self.sight(event)
         if sighting is not None:
             self.see(sighting, turn)
+
+    def sight(self, event: Event) -> Sighting | None:
+        """Return the sighting that is to be seen of an event, if any."""
+        self._follow(event)
+        return self._joiner.take(event)
 
     def see(self, sighting: Sighting, turn: Turn) -> None:
         """Add to a turn what a sighting shows, then learn from it."""
         key = sighting.key
+        if key in self._asleep:
+            self.wake(key, self._packed[key])
         habit = self._habits.get(key, _UNKNOWN)
         elsewhere = self._links.look(sighting)
         canary = key in self._canaries
@@ -151,6 +166,7 @@ class Watch:
         habit = self._habits.get(sighting.key)
         if habit is None:
             habit = self._habits[sighting.key] = Habit()
+            self._make_room()
         self._changed.add(sighting.key)
         self._relearnt.add(sighting.key)
         self._past(sighting.key, sighting.owner).add(sighting)
@@ -240,53 +256,88 @@ class Watch:
     def past(self, owner: OwnerId, now: Instant) -> Iterator[Spent]:
         """Yield what the contexts of an owner's keys asked for in the last thirty days."""
         for key in sorted(self._owned.get(owner, ())):
-            yield from self._pasts[key].spent(key, now)
+            if key in self._pasts:
+                yield from self._pasts[key].spent(key, now)
+
+    # Sleeping: a key that all others have been used since is packed, and unpacked at its next use.
+
+    def elsewhere(self, key: KeyId) -> bool:
+        """Tell whether what is kept of a key must be read before it is seen: it sleeps, and not here."""
+        return key in self._asleep and key not in self._packed
+
+    def wake(self, key: KeyId, packed: bytes) -> None:
+        """Take up what was kept of a key that is asleep: packed, or nothing where that is lost."""
+        self._packed.pop(key, None)
+        self._asleep.discard(key)
+        self._woken.add(key)
+        self._changed.add(key)
+        for kind, value in ASLEEP.read(packed) if packed else ():
+            self._restore_key(Piece(PieceKind(kind), key, value), key)
+        # An incident may have been opened or closed meanwhile.
+        if key in self._habits:
+            self._habits[key].frozen = key in self._frozen
+        (self._engine.freeze if key in self._frozen else self._engine.thaw)(key)
+        self._make_room()
+
+    def _make_room(self) -> None:
+        key = KeyId(self._engine.oldest())
+        if len(self._habits) <= self._awake or not key:
+            return
+        pieces = [(piece.kind.value, piece.value) for piece in self._pieces_of(key)]
+        self._packed[key] = ASLEEP.write(pieces)
+        self._asleep.add(key)
+        self._habits.pop(key, None)
+        self._pasts.pop(key, None)
+        self._engine.forget(key)
+        self._runner.forget(key)
+        for waiting in (self._changed, self._woken):
+            waiting.discard(key)
+
+    def _pieces_of(self, key: KeyId) -> Iterator[Piece]:
+        if key in self._habits:
+            yield Piece(PieceKind.HABIT, key, HABIT.write(self._habits[key].dump()))
+        if key in self._pasts:
+            yield Piece(PieceKind.PAST, key, PAST.write(self._pasts[key].dump()))
+        weighed = self._engine.dump_key(key)
+        if weighed is not None:
+            yield Piece(PieceKind.WEIGHED, key, BUILTINS.write(weighed))
+        remembered = self._runner.dump_key(key)
+        if remembered:
+            yield Piece(PieceKind.REMEMBERED, key, REMEMBERED.write(remembered))
 
     # Keeping.
 
     def changed(self) -> Iterator[Piece]:
         """Yield every piece of state that changed since it was last asked; a later one replaces it."""
-        changed, self._changed = self._changed, set()
+        changed, self._changed = self._changed | {KeyId(key) for key in self._runner.touched()}, set()
+        woken, self._woken = self._woken, set()
+        packed, self._packed = self._packed, {}
+        for key in sorted(woken):
+            yield Piece(PieceKind.ASLEEP, key, b"")
         for key in sorted(changed):
-            if key in self._habits:
-                yield Piece(PieceKind.HABIT, key, HABIT.write(self._habits[key].dump()))
-            if key in self._pasts:
-                yield Piece(PieceKind.PAST, key, PAST.write(self._pasts[key].dump()))
-            weighed = self._engine.dump_key(key)
-            if weighed is not None:
-                yield Piece(PieceKind.WEIGHED, key, BUILTINS.write(weighed))
+            yield from self._pieces_of(key)
+        for key, value in sorted(packed.items()):
+            yield Piece(PieceKind.ASLEEP, key, value)
+            yield from (Piece(kind, key, b"") for kind in _OF_A_KEY)
         yield Piece(PieceKind.EVIDENCE, "", BUILTINS.write(self._engine.dump_rest()))
         yield Piece(PieceKind.OPEN, "", OPEN.write(tuple(self._joiner.waiting())))
         yield Piece(PieceKind.COMBINED, "", WINDOWS.write(self._combiner.dump()))
         frozen = {str(key): why for key, why in self._frozen.items()}
         yield Piece(PieceKind.FROZEN, "", FROZEN.write((frozen, sorted(self._canaries))))
         yield Piece(PieceKind.LINKS, "", LINKS.write(self._links.dump()))
-        for name, memories in self._runner.dump().items():
-            yield Piece(PieceKind.MEMORY, name, MEMORIES.write(memories))
+        yield Piece(PieceKind.MEMORY, "", MEMORIES.write(self._runner.dump()))
 
     def restore(self, pieces: Iterable[Piece]) -> None:
         """Take over what was kept."""
-        memories: dict[str, Memories] = {}
-        weighed: dict[str, object] = {}
         for piece in pieces:
-            if piece.kind is PieceKind.MEMORY:
-                memories[piece.name] = MEMORIES.read(piece.value)
-            elif piece.kind is PieceKind.WEIGHED:
-                weighed[piece.name] = BUILTINS.read(piece.value)
-            else:
-                self._restore(piece)
-        self._runner.load(memories)
-        self._engine.load_keys(weighed)
+            self._restore(piece)
 
     def _restore(self, piece: Piece) -> None:
         match piece.kind:
-            case PieceKind.HABIT:
-                self._habits[KeyId(piece.name)] = load(HABIT.read(piece.value))
-                self._relearnt.add(KeyId(piece.name))
-            case PieceKind.PAST:
-                past = load_past(PAST.read(piece.value))
-                self._pasts[KeyId(piece.name)] = past
-                self._owned.setdefault(past.owner, set()).add(KeyId(piece.name))
+            case PieceKind.ASLEEP:
+                self._asleep.add(KeyId(piece.name))
+            case PieceKind.MEMORY:
+                self._runner.load(MEMORIES.read(piece.value))
             case PieceKind.EVIDENCE:
                 self._engine.load_rest(BUILTINS.read(piece.value))
             case PieceKind.OPEN:
@@ -299,6 +350,21 @@ class Watch:
                 frozen, canaries = FROZEN.read(piece.value)
                 self._frozen = {KeyId(key): why for key, why in frozen.items()}
                 self._canaries = {KeyId(key) for key in canaries}
+            case _:
+                self._restore_key(piece, KeyId(piece.name))
+
+    def _restore_key(self, piece: Piece, key: KeyId) -> None:
+        if piece.kind is PieceKind.HABIT:
+            self._habits[key] = load(HABIT.read(piece.value))
+            self._relearnt.add(key)
+        elif piece.kind is PieceKind.PAST:
+            past = load_past(PAST.read(piece.value))
+            self._pasts[key] = past
+            self._owned.setdefault(past.owner, set()).add(key)
+        elif piece.kind is PieceKind.WEIGHED:
+            self._engine.load_keys({key: BUILTINS.read(piece.value)})
+        else:
+            self._runner.load_key(key, REMEMBERED.read(piece.value))
 
 
 def _grave(found: Sequence[Finding]) -> bool:

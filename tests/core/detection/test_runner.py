@@ -1,5 +1,6 @@
 """The runner: every detection looks at what its card names and at nothing else, of however many kinds."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -9,7 +10,7 @@ from chatelaine.core.detection.run import Detection, Runner
 from chatelaine.core.detection.scene import Scene
 from chatelaine.core.key.habit import Habit
 from chatelaine.model.detection import Card, Family, Group, Phase, Said, Severity, Sighting, Trait
-from chatelaine.model.words import SECOND, DetectionId, ExchangeId, Instant, KeyId
+from chatelaine.model.words import SECOND, ContextId, DetectionId, ExchangeId, Instant, KeyId
 
 SEEN = Sighting(at=Instant(SECOND), phase=Phase.WHOLE, exchange=ExchangeId("e"))
 SAID = Said(seen="a", usual="b", against="c")
@@ -82,14 +83,17 @@ def test_each_detection_remembers_each_group_for_itself() -> None:
     assert runner.run(seen_by("a")) == []
     assert runner.run(seen_by("b")) == []
     assert [one.detection for one in runner.run(seen_by("a"))] == ["use_one", "use_two"]
-    assert {name: len(held) for name, held in runner.dump().items()} == {"use_one": 2, "use_two": 2}
+    assert {key: set(runner.dump_key(key)[""]) for key in runner.touched()} == {
+        "a": {"use_one", "use_two"},
+        "b": {"use_one", "use_two"},
+    }
 
 
 def test_beyond_the_bound_the_oldest_group_is_forgotten_and_no_other() -> None:
     runner = Runner([counter("use_one")], most=3)
     for key in "abcd":
         assert runner.run(seen_by(key)) == []
-    assert [first for first, _, _ in runner.dump()["use_one"]] == ["b", "c", "d"]
+    assert [key for key in "abcd" if runner.dump_key(key)] == ["b", "c", "d"]
     assert runner.run(seen_by("b"))
     assert runner.run(seen_by("a")) == []
 
@@ -99,7 +103,52 @@ def test_a_runner_that_took_over_goes_on_and_keeps_its_bound() -> None:
     for key in "abc":
         before.run(seen_by(key))
     after = Runner([counter("use_one"), counter("use_new")], most=3)
-    after.load(before.dump())
+    for key in sorted(before.touched()):
+        after.load_key(key, before.dump_key(key))
     assert [one.detection for one in after.run(seen_by("c"))] == ["use_one"]
     after.run(seen_by("d"))
-    assert [first for first, _, _ in after.dump()["use_one"]] == ["b", "c", "d"]
+    assert [key for key in "abcd" if after.dump_key(key)] == ["b", "c", "d"]
+
+
+def of_context(name: str) -> Scene:
+    return Scene(replace(SEEN, key=KeyId("k"), context=ContextId(name)), Trait.OPENED, Habit())
+
+
+def test_of_a_key_s_clients_the_one_that_was_silent_longest_is_forgotten() -> None:
+    card = replace(looking("use_one", "any").card, group=Group.KEY_CONTEXT)
+    runner = Runner([Detection(card, counting)])
+    for name in ("c0", "c1", "c2", "c3", "c4", "c5", "c6", "c7", "c0", "c8"):
+        runner.run(of_context(name))
+    assert set(runner.dump_key("k")) == {"c0", "c2", "c3", "c4", "c5", "c6", "c7", "c8"}
+    assert runner.run(of_context("c0"))
+    assert runner.run(of_context("c1")) == []
+
+
+def test_keys_that_were_merely_named_drive_out_no_key_and_are_not_kept() -> None:
+    runner = Runner([counter("use_one")], most=3)
+    runner.run(seen_by("a"))
+    for number in range(50):
+        named = replace(SEEN, key=KeyId(f"named{number}"))
+        assert runner.run(Scene(named, Trait.OPENED | Trait.UNPROVEN, Habit())) == []
+    assert runner.touched() == {"a"}
+    assert runner.run(seen_by("a"))
+
+
+@pytest.mark.parametrize("group", [Group.CONTEXT, Group.ORIGIN, Group.OWNER, Group.ALL])
+def test_what_is_remembered_of_no_key_is_taken_over(group: Group) -> None:
+    card = replace(looking("use_one", "any").card, group=group)
+    before, after = Runner([Detection(card, counting)]), Runner([Detection(card, counting)])
+    before.run(seen_by("a"))
+    assert before.touched() == set()
+    after.load(before.dump())
+    assert after.run(seen_by("b")), "one place for all keys"
+
+
+def test_what_is_begun_for_one_group_is_not_taken_for_another_s() -> None:
+    groups = [Group.ORIGIN, Group.KEY, Group.KEY_CONTEXT, Group.KEY_CONTEXT, Group.ALL]
+    runner = Runner(
+        Detection(replace(looking(f"use_{at}", "any").card, group=group), counting)
+        for at, group in enumerate(groups)
+    )
+    assert runner.run(of_context("c")) == []
+    assert len(runner.run(of_context("c"))) == len(groups)

@@ -3,7 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
-from chatelaine.core.detection.run import groups_of
+from chatelaine.core.detection.run import place_of
 from chatelaine.core.detection.scene import traits_of
 from chatelaine.core.key.habit import Habit
 from chatelaine.model.detection import Group, Phase, Sighting, Trait
@@ -45,6 +45,6 @@ def test_what_only_resembles_a_shape_has_no_trait(changes: dict[str, object]) ->
 def test_an_origin_is_one_whatever_headers_it_sends() -> None:
     place = list(Group).index(Group.ORIGIN)
     seen = replace(PLAIN, prefix="203.0.113.0/24", ja4="t13", header_hash="a")
-    group = groups_of(seen)[place]
-    assert group == groups_of(replace(seen, header_hash="b", agent="other"))[place]
-    assert group != groups_of(replace(seen, ja4="t12"))[place]
+    group = place_of(place, seen)
+    assert group == place_of(place, replace(seen, header_hash="b", agent="other"))
+    assert group != place_of(place, replace(seen, ja4="t12"))

@@ -9,6 +9,7 @@ import msgspec
 
 from chatelaine.adapters.sqlite.database import Database, Design, Migrations, open_database
 from chatelaine.model.watch import Cursor, Piece, PieceKind
+from chatelaine.model.words import KeyId
 
 MIGRATIONS: Final[Migrations] = (
     (
@@ -23,6 +24,9 @@ MIGRATIONS: Final[Migrations] = (
 DESIGN: Final = Design("the state of the watch", 0x43484C57, MIGRATIONS)
 
 _write: Final = msgspec.msgpack.encode
+_DROP: Final = "DELETE FROM piece WHERE kind = ? AND name = ?"
+_KEPT: Final = "SELECT kind, name, CASE kind WHEN 'asleep' THEN x'' ELSE value END FROM piece"
+_ASLEEP: Final = "SELECT value FROM piece WHERE kind = 'asleep' AND name = ?"
 _KEEP: Final = "INSERT INTO piece VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value"
 
 
@@ -49,9 +53,11 @@ class SqliteWatchStore:
     async def keep(self, pieces: Iterable[Piece], cursor: Cursor) -> None:
         """Keep pieces that changed, and how far the journals were read for them, all or nothing."""
         rows = [(piece.kind.value, piece.name, piece.value) for piece in pieces]
+        gone = [(kind, name) for kind, name, value in rows if not value]
 
         def write(connection: sqlite3.Connection) -> None:
-            connection.executemany(_KEEP, rows)
+            connection.executemany(_DROP, gone)
+            connection.executemany(_KEEP, [row for row in rows if row[2]])
             connection.execute(
                 "INSERT INTO cursor VALUES (1, ?) ON CONFLICT DO UPDATE SET value = excluded.value",
                 (_write(cursor),),
@@ -60,14 +66,14 @@ class SqliteWatchStore:
         await self._database.write(write)
 
     async def kept(self) -> tuple[list[Piece], Cursor]:
-        """Return all that was kept last.
+        """Return all that was kept last, and of keys that are asleep the names.
 
         Raises:
             StoreCorrupt: it cannot be read.
         """
 
         def read(connection: sqlite3.Connection) -> tuple[list[Piece], Cursor]:
-            rows = connection.execute("SELECT kind, name, value FROM piece").fetchall()
+            rows = connection.execute(_KEPT).fetchall()
             told = connection.execute("SELECT value FROM cursor").fetchone()
             try:
                 pieces = [Piece(PieceKind(kind), name, value) for kind, name, value in rows]
@@ -75,5 +81,14 @@ class SqliteWatchStore:
             except ValueError as error:
                 raise self._database.corrupt(str(error)) from error
             return pieces, cursor
+
+        return await self._database.run(read)
+
+    async def asleep(self, key: KeyId) -> bytes:
+        """Return what is kept of a key that is asleep; nothing where it is not."""
+
+        def read(connection: sqlite3.Connection) -> bytes:
+            row = connection.execute(_ASLEEP, (key,)).fetchone()
+            return bytes(row[0]) if row else b""
 
         return await self._database.run(read)

@@ -99,6 +99,14 @@ class Engine:
         if key in self.keys:
             self.keys[key].frozen = False
 
+    def oldest(self) -> str:
+        """Return the key that began its last active hour before all others; "" where there is none."""
+        return next(iter(self.keys), "")
+
+    def forget(self, key: str) -> None:
+        """Drop what is held of a key: it is kept elsewhere."""
+        self.keys.pop(key, None)
+
     def admit(self, key: str) -> None:
         """Take all that is new on a key for the owner's: a human said so."""
         state = self.keys.get(key)
@@ -137,7 +145,7 @@ class Engine:
 
     def load_keys(self, keys: Mapping[str, object]) -> None:
         """Take up the states of keys."""
-        self.keys = {name: KeyState.load(key) for name, key in keys.items()}
+        self.keys |= {name: KeyState.load(key) for name, key in keys.items()}
 
     def load_rest(self, state: Mapping[str, object]) -> None:
         """Take up the state of all that is not of one key."""

@@ -1,13 +1,16 @@
 """What a detection remembers of its group: a few recent values, and when it last spoke."""
 
 from typing import Final
+from zlib import crc32
 
 from chatelaine.model.words import NEVER, SECOND, Instant
 
 Recent = tuple[tuple[Instant, str], ...]
 
-MOST: Final = 64
-"""Values that are remembered at most."""
+MOST: Final = 24
+"""Values that are remembered at most where no more are needed: a key is to cost a few kilobytes."""
+MANY: Final = 64
+"""The same for what is counted in dozens."""
 
 Kept = tuple[Recent, Instant, tuple[float, ...]]
 """A memory in builtins."""
@@ -64,6 +67,14 @@ def _first(recent: Recent, at: Instant, seconds: float, most: int) -> int:
     while first < count and recent[first][0] < oldest:
         first += 1
     return first
+
+
+def brief(text: str) -> str:
+    """Return a few digits that stand for a text which is compared with others and never shown.
+
+    Whoever makes two of his texts collide makes them look like one, and gains nothing.
+    """
+    return f"{crc32(text.encode('utf-8', 'replace')):08x}" if text else ""
 
 
 def distinct(memory: Memory) -> int:

@@ -7,12 +7,11 @@ import msgspec
 
 from chatelaine.core.detection.combine import Window
 from chatelaine.core.detection.links import Dumped
-from chatelaine.core.detection.memory import Kept
+from chatelaine.core.detection.run import OfKey, Rest
 from chatelaine.model.detection import Sighting
 
 _Parts = TypeVar("_Parts")
 
-Memories = list[tuple[str, str, Kept]]
 Windows = list[tuple[str, str, Window]]
 PastParts = tuple[str, list[tuple[str, str, bool, int, str, list[int]]]]
 Frozen = tuple[dict[str, str], list[str]]
@@ -46,7 +45,10 @@ PAST: Final[Form[PastParts]] = Form(PastParts)
 WINDOWS: Final[Form[Windows]] = Form(Windows)
 FROZEN: Final[Form[Frozen]] = Form(Frozen)
 HABIT: Final[Form[HabitParts]] = Form(HabitParts)
+ASLEEP: Final[Form[list[tuple[str, bytes]]]] = Form(list[tuple[str, bytes]])
+"""The pieces of a key that is asleep, by their kinds."""
 OPEN: Final[Form[tuple[Sighting, ...]]] = Form(tuple[Sighting, ...])
 """Openings that wait for their ends."""
 LINKS: Final[Form[Dumped]] = Form(Dumped)
-MEMORIES: Final[Form[Memories]] = Form(Memories)
+REMEMBERED: Final[Form[OfKey]] = Form(OfKey)
+MEMORIES: Final[Form[Rest]] = Form(Rest)

@@ -1,6 +1,6 @@
 """Detections run over scenes: who looks at what, what each remembers, and the findings that come of it."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from hashlib import sha256
 from math import isfinite
 from typing import Final, NamedTuple
@@ -15,14 +15,25 @@ from chatelaine.model.words import FindingId
 Detect = Callable[[Memory, Scene, Card], tuple[Memory, Said | None]]
 """What a detection is: memory of the group, scene and card in; the next memory, and what it says."""
 
-_MOST_GROUPS: Final = 500_000
-"""Memories that are held at all; beyond it the oldest of the detection that takes one more gives way."""
+_MOST: Final = 100_000
+"""Keys, and places that are no key's, of which anything is remembered; beyond it the oldest give way."""
+_MOST_NAMED: Final = 10_000
+"""The same for keys that were merely named: whoever names many must not drive out those that are used."""
+_MOST_CONTEXTS: Final = 8
+"""Client contexts of a key; the one that was silent longest gives way, or a key would take any room."""
 _MOST_KINDS: Final = 4_096
 _DIGITS: Final = 24
 _LONGEST: Final = 400
 """Characters of a sentence."""
 _LONGEST_FACT: Final = 120
 _MOST_FACTS: Final = 16
+
+
+KeptRow = dict[str, Kept]
+OfKey = dict[str, KeptRow]
+"""What is remembered of a key by its client contexts."""
+Rest = list[tuple[str, str, str, KeptRow]]
+"""What is remembered elsewhere: group, the two words of a place, and the row."""
 
 
 class Detection(NamedTuple):
@@ -33,23 +44,52 @@ class Detection(NamedTuple):
 
 
 _GROUPS: Final = tuple(Group)
+_KEY: Final = _GROUPS.index(Group.KEY)
+_KEY_CONTEXT: Final = _GROUPS.index(Group.KEY_CONTEXT)
+_CONTEXT: Final = _GROUPS.index(Group.CONTEXT)
+_ORIGIN: Final = _GROUPS.index(Group.ORIGIN)
+_OWNER: Final = _GROUPS.index(Group.OWNER)
+_UNPROVEN: Final = int(Trait.UNPROVEN)
+
+Row = list[Memory]
+"""What the detections of one group remember at one place, each at its own number."""
+At = tuple[str, str]
 
 
 class _Rule:
-    __slots__ = ("card", "detect", "group", "held", "mask")
+    __slots__ = ("card", "detect", "group", "mask", "number")
 
-    def __init__(self, one: Detection) -> None:
+    def __init__(self, one: Detection, number: int) -> None:
         self.card: Card = one.card
         self.detect: Detect = one.detect
         self.mask = int(mask_of(one.card))
         self.group = _GROUPS.index(one.card.group)
-        self.held: dict[tuple[str, str], Memory] = {}
+        self.number = number
 
 
-def groups_of(seen: Sighting) -> tuple[tuple[str, str], ...]:
-    """Return what a sighting belongs to, for each kind of group in their order."""
-    key, context = seen.key, seen.context
-    return (key, ""), (key, context), ("", context), (seen.prefix, seen.ja4), (seen.owner, ""), ("", "")
+class _OfKey:
+    """What is remembered of a key, and of its client contexts, the one that came last at the end."""
+
+    __slots__ = ("contexts", "own")
+
+    def __init__(self) -> None:
+        self.own: Row | None = None
+        self.contexts: dict[str, Row] = {}
+
+    def context(self, name: str) -> Row | None:
+        row = self.contexts.pop(name, None)
+        if row is not None:
+            self.contexts[name] = row
+        return row
+
+
+def place_of(group: int, seen: Sighting) -> At:
+    """Return where of a group that is no key's a sighting belongs."""
+    if group == _CONTEXT:
+        return "", seen.context
+    if group == _ORIGIN:
+        return seen.prefix, seen.ja4
+    return (seen.owner, "") if group == _OWNER else ("", "")
 
 
 def mask_of(card: Card) -> Trait:
@@ -67,33 +107,78 @@ def mask_of(card: Card) -> Trait:
 class Runner:
     """Runs detections over scenes, and holds what they remember."""
 
-    __slots__ = ("_chosen", "_count", "_most", "_rules")
+    __slots__ = ("_chosen", "_keys", "_most", "_named", "_rest", "_rules", "_sizes", "_touched")
 
-    def __init__(self, detections: Iterable[Detection], most: int = _MOST_GROUPS) -> None:
+    def __init__(self, detections: Iterable[Detection], most: int = _MOST) -> None:
         self._most = most
         chosen = [one for one in detections if one.card.enabled]
-        self._rules = [_Rule(one) for one in sorted(chosen, key=lambda one: one.card.id)]
-        self._count = 0
+        self._sizes = [0] * len(_GROUPS)
+        self._rules: list[_Rule] = []
+        for one in sorted(chosen, key=lambda one: one.card.id):
+            group = _GROUPS.index(one.card.group)
+            self._rules.append(_Rule(one, self._sizes[group]))
+            self._sizes[group] += 1
         self._chosen: dict[int, list[_Rule]] = {}
+        self._keys: dict[str, _OfKey] = {}
+        self._named: dict[str, _OfKey] = {}
+        self._rest: list[dict[At, Row]] = [{} for _ in _GROUPS]
+        self._touched: set[str] = set()
 
     def run(self, scene: Scene) -> list[Finding]:
         """Return what the detections find in a scene, in the order of their ids."""
         found: list[Finding] = []
         seen = scene.sighting
-        groups = groups_of(seen)
+        named = scene.shows(_UNPROVEN)
+        of_key = (self._named if named else self._keys).get(seen.key)
+        own = of_key.own if of_key is not None else None
+        context = of_key.context(seen.context) if of_key is not None else None
+        touched = False
         for rule in self._looking(scene.traits):
-            at = groups[rule.group]
-            before = rule.held.get(at)
-            after, said = rule.detect(EMPTY if before is None else before, scene, rule.card)
-            if before is not None:
-                if after is not before:
-                    rule.held[at] = after
-            elif after is not EMPTY:
-                self._hold(rule.held, at, after)
+            group = rule.group
+            if group == _KEY:
+                row = own
+            elif group == _KEY_CONTEXT:
+                row = context
+            else:
+                row = self._rest[group].get(place_of(group, seen))
+            before = EMPTY if row is None else row[rule.number]
+            after, said = rule.detect(before, scene, rule.card)
+            if after is not before:
+                touched = touched or group <= _KEY_CONTEXT
+                if row is None:
+                    row = self._begin(group, seen, named=named)
+                    own = row if group == _KEY else own
+                    context = row if group == _KEY_CONTEXT else context
+                row[rule.number] = after
             if said is not None:
                 families = said.families or (rule.card.family,)
                 found += [finding(rule.card, seen, said, family) for family in families]
+        if touched and not named:
+            self._touched.add(seen.key)
         return found
+
+    def _begin(self, group: int, seen: Sighting, *, named: bool) -> Row:
+        """Begin to remember something at a place, which may drive out what was remembered elsewhere."""
+        row = [EMPTY] * self._sizes[group]
+        if group > _KEY_CONTEXT:
+            rest = self._rest[group]
+            rest[place_of(group, seen)] = row
+            if len(rest) > self._most:
+                del rest[next(iter(rest))]
+            return row
+        keys, most = (self._named, _MOST_NAMED) if named else (self._keys, self._most)
+        of_key = keys.get(seen.key)
+        if of_key is None:
+            of_key = keys[seen.key] = _OfKey()
+            if len(keys) > most:
+                del keys[next(iter(keys))]
+        if group == _KEY:
+            of_key.own = row
+            return row
+        of_key.contexts[seen.context] = row
+        if len(of_key.contexts) > _MOST_CONTEXTS:
+            del of_key.contexts[next(iter(of_key.contexts))]
+        return row
 
     def _looking(self, traits: int) -> list[_Rule]:
         """Return the rules that look at such sightings; worked out once for each kind."""
@@ -105,26 +190,66 @@ class Runner:
             self._chosen[traits] = found
         return found
 
-    def _hold(self, held: dict[tuple[str, str], Memory], at: tuple[str, str], memory: Memory) -> None:
-        held[at] = memory
-        if self._count >= self._most:
-            del held[next(iter(held))]
-        else:
-            self._count += 1
+    # Keeping. A row is kept by the ids of its detections: others may be on the shelf the next time.
 
-    def dump(self) -> dict[str, list[tuple[str, str, Kept]]]:
-        """Return what the detections remember, by their ids."""
+    def touched(self) -> set[str]:
+        """Return the keys of which something else is remembered than when this was last asked."""
+        touched, self._touched = self._touched, set()
+        return touched
+
+    def dump_key(self, key: str) -> OfKey:
+        """Return what is remembered of a key, by its client contexts; "" is the key itself."""
+        of_key = self._keys.get(key)
+        if of_key is None:
+            return {}
+        rows = {name: self._dump(_KEY_CONTEXT, row) for name, row in of_key.contexts.items()}
+        return rows if of_key.own is None else {"": self._dump(_KEY, of_key.own), **rows}
+
+    def load_key(self, key: str, kept: OfKey) -> None:
+        """Take over what was remembered of a key."""
+        of_key = self._keys[key] = _OfKey()
+        if len(self._keys) > self._most:
+            del self._keys[next(iter(self._keys))]
+        for name, row in kept.items():
+            if name:
+                of_key.contexts[name] = self._load(_KEY_CONTEXT, row)
+            else:
+                of_key.own = self._load(_KEY, row)
+
+    def forget(self, key: str) -> None:
+        """Drop what is remembered of a key: it is kept elsewhere."""
+        self._keys.pop(key, None)
+        self._touched.discard(key)
+
+    def dump(self) -> Rest:
+        """Return what is remembered of all that is no key."""
+        return [
+            (_GROUPS[group].value, first, second, self._dump(group, row))
+            for group, rows in enumerate(self._rest)
+            for (first, second), row in rows.items()
+        ]
+
+    def load(self, kept: Rest) -> None:
+        """Take over what was remembered of all that is no key."""
+        self._rest = [{} for _ in _GROUPS]
+        for name, first, second, row in kept:
+            group = _GROUPS.index(Group(name))
+            self._rest[group][first, second] = self._load(group, row)
+
+    def _dump(self, group: int, row: Row) -> KeptRow:
+        rules = [rule for rule in self._rules if rule.group == group]
         return {
-            rule.card.id: [(first, second, memory.dump()) for (first, second), memory in rule.held.items()]
-            for rule in self._rules
+            rule.card.id: memory.dump()
+            for rule, memory in zip(rules, row, strict=True)
+            if memory is not EMPTY
         }
 
-    def load(self, kept: Mapping[str, Iterable[tuple[str, str, Kept]]]) -> None:
-        """Take over what was dumped; what detections remembered that are gone is dropped."""
+    def _load(self, group: int, kept: KeptRow) -> Row:
+        row = [EMPTY] * self._sizes[group]
         for rule in self._rules:
-            held = kept.get(rule.card.id, ())
-            rule.held = {(first, second): load(parts) for first, second, parts in held}
-        self._count = sum(len(rule.held) for rule in self._rules)
+            if rule.group == group and rule.card.id in kept:
+                row[rule.number] = load(kept[rule.card.id])
+        return row
 
 
 def finding(card: Card, sighting: Sighting, said: Said, family: Family) -> Finding:

@@ -16,7 +16,7 @@ _WHOLE: Final = Phase.WHOLE
 _TEXT: Final = Modality.TEXT
 SPAN: Final = 6 * 86_400 * SECOND
 _SPANS: Final = 5
-_MOST: Final = 40
+_MOST: Final = 24
 """Entries of a key; the one that was silent longest gives way."""
 
 PastParts = list[tuple[str, str, bool, int, str, list[int]]]

@@ -1,6 +1,6 @@
 """Find clients that check many owners' keys at once."""
 
-from chatelaine.core.detection.memory import Memory, distinct, renew, silent, tell
+from chatelaine.core.detection.memory import MANY, Memory, distinct, renew, silent, tell
 from chatelaine.core.detection.scene import Scene
 from chatelaine.core.detection.telling import class_of, count_of, place, program, span
 from chatelaine.model.detection import Card, Dimension, Said
@@ -13,7 +13,7 @@ def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | Non
     known = scene.habit.weight(Dimension.CONTEXT, seen.context) >= asked["usual"]
     if not seen.owner or not seen.context or known:
         return memory, None
-    memory = renew(memory, seen.at, seen.owner, seconds=asked["seconds"])
+    memory = renew(memory, seen.at, seen.owner, seconds=asked["seconds"], most=MANY)
     owners = distinct(memory)
     if owners < asked["owners"] or silent(memory, seen.at, seconds=asked["seconds"]):
         return memory, None

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from chatelaine.core.detection.memory import Memory, distinct, remember, silent, tell, with_numbers
+from chatelaine.core.detection.memory import MANY, Memory, distinct, remember, silent, tell, with_numbers
 from chatelaine.core.detection.scene import Scene
 from chatelaine.model.detection import Card, Said, Severity
 from chatelaine.model.exchange import RefusalReason
@@ -27,7 +27,7 @@ def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | Non
     if seen.at - begun > span * SECOND:
         begun, rough, odds = seen.at, 0.0, 0.0
     rough, odds = rough + 1, odds + odd
-    memory = remember(memory, seen.at, f"{seen.reason}|{seen.route}", seconds=span)
+    memory = remember(memory, seen.at, f"{seen.reason}|{seen.route}", seconds=span, most=MANY)
     memory = with_numbers(memory, (begun, rough, odds))
     kinds = distinct(memory)
     scan = rough >= limits["flood"] or (rough >= limits["times"] and kinds >= limits["kinds"])

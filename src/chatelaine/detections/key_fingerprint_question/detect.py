@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from chatelaine.core.detection.memory import Memory, renew, silent, tell
+from chatelaine.core.detection.memory import Memory, brief, renew, silent, tell
 from chatelaine.core.detection.scene import Scene
 from chatelaine.core.detection.telling import count_of, excuse, place
 from chatelaine.model.detection import Card, Dimension, Measure, Said, Severity, Trait
@@ -19,7 +19,7 @@ def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | Non
     if not fresh and not memory.recent:
         return memory, None
     first = not memory.recent
-    memory = renew(memory, seen.at, f"{seen.chain} {seen.model}", seconds=asked["seconds"])
+    memory = renew(memory, seen.at, f"{seen.chain} {brief(seen.model)}", seconds=asked["seconds"])
     models = {text for _, text in memory.recent if text.startswith(f"{seen.chain} ")}
     if len(models) >= asked["models"] and not silent(memory, seen.at, seconds=asked["seconds"]):
         return tell(memory, seen.at), _said_of_many(scene, len(models))

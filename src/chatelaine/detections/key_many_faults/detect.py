@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from chatelaine.core.detection.memory import Memory, distinct, renew, silent, tell
+from chatelaine.core.detection.memory import Memory, brief, distinct, renew, silent, tell
 from chatelaine.core.detection.scene import Scene
 from chatelaine.core.detection.telling import count_of, excuse, networks, place, span
 from chatelaine.model.detection import Card, Dimension, Said
@@ -18,7 +18,7 @@ def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | Non
         return memory, None
     if scene.habit.weight(Dimension.CONTEXT, seen.context) >= asked["known"]:
         return memory, None
-    shape = f"{seen.route} {seen.model} {seen.cap} {seen.body_hash}"
+    shape = brief(f"{seen.route} {seen.model} {seen.cap} {seen.body_hash}")
     memory = renew(memory, seen.at, shape, seconds=asked["seconds"])
     faults = distinct(memory)
     if faults < asked["faults"] or silent(memory, seen.at, seconds=3_600):

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from chatelaine.core.detection.memory import Memory, renew, silent, tell
+from chatelaine.core.detection.memory import Memory, brief, renew, silent, tell
 from chatelaine.core.detection.scene import Scene
 from chatelaine.core.detection.telling import count_of, excuse, place, span
 from chatelaine.model.detection import Card, Dimension, Said, Trait
@@ -20,7 +20,7 @@ def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | Non
     if not seen.model or not (denied or (scene.shows(_NEW_MODEL) and not known)):
         return memory, None
     mark = "denied" if denied else "new"
-    memory = renew(memory, seen.at, f"{mark} {seen.model}", seconds=asked["seconds"])
+    memory = renew(memory, seen.at, f"{mark} {brief(seen.model)}", seconds=asked["seconds"])
     tried = {text.partition(" ")[2] for _, text in memory.recent}
     refused = {text for _, text in memory.recent if text.startswith("denied")}
     if len(refused) < asked["denied"] and (denied or len(tried) < asked["models"]):

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from chatelaine.core.detection.memory import Memory, distinct, renew, silent, tell
+from chatelaine.core.detection.memory import MANY, Memory, distinct, renew, silent, tell
 from chatelaine.core.detection.scene import Scene
 from chatelaine.core.detection.telling import count_of, place, program, span
 from chatelaine.model.detection import Card, Said, Severity, Trait
@@ -16,7 +16,7 @@ def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | Non
     if not seen.key:
         return memory, None
     dead = "once valid" if scene.shows(_DEAD_KEY) else ""
-    memory = renew(memory, seen.at, f"{seen.key} {dead}", seconds=asked["seconds"])
+    memory = renew(memory, seen.at, f"{seen.key} {dead}", seconds=asked["seconds"], most=MANY)
     if distinct(memory) < asked["keys"] or silent(memory, seen.at, seconds=asked["seconds"]):
         return memory, None
     valid = len({text for _, text in memory.recent if text.endswith("valid")})

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from chatelaine.core.detection.memory import Memory, silent
+from chatelaine.core.detection.memory import Memory, brief, silent
 from chatelaine.core.detection.scene import Scene
 from chatelaine.model.detection import Card, Said
 from chatelaine.model.exchange import Operation
@@ -16,16 +16,17 @@ def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | Non
     seen, limits = scene.sighting, card.thresholds
     if seen.operation not in _ASKS or not seen.body_hash or seen.input_tokens < limits["tokens"]:
         return memory, None
-    form = f"{seen.input_tokens}|{seen.messages}|{seen.system_hash}|{seen.parent_chain}"
+    form = brief(f"{seen.input_tokens}|{seen.messages}|{seen.system_hash}|{seen.parent_chain}")
+    asked = brief(seen.body_hash)
     if not memory.recent or memory.recent[0][1] != form:
-        return Memory(((seen.at, form), (seen.at, seen.body_hash)), memory.told_at, (1.0,)), None
+        return Memory(((seen.at, form), (seen.at, asked)), memory.told_at, (1.0,)), None
     (begun, _), (_, body) = memory.recent
-    if body == seen.body_hash:
+    if body == asked:
         return memory, None
     if seen.at - begun > limits["seconds"] * SECOND:
-        return Memory(((seen.at, form), (seen.at, seen.body_hash)), memory.told_at, (1.0,)), None
+        return Memory(((seen.at, form), (seen.at, asked)), memory.told_at, (1.0,)), None
     run = memory.numbers[0] + 1
-    memory = Memory(((begun, form), (seen.at, seen.body_hash)), memory.told_at, (run,))
+    memory = Memory(((begun, form), (seen.at, asked)), memory.told_at, (run,))
     if run < limits["times"] or silent(memory, seen.at, seconds=limits["seconds"]):
         return memory, None
     said = Said(

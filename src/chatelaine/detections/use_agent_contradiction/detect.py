@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from chatelaine.core.detection.memory import Memory, knows, remember
+from chatelaine.core.detection.memory import Memory, brief, knows, remember
 from chatelaine.core.detection.scene import Scene
 from chatelaine.core.detection.telling import excuse, often, place, program
 from chatelaine.model.detection import Card, Dimension, Said, Sighting
@@ -19,7 +19,7 @@ def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | Non
     why = _denied(seen)
     if not why or habit.weight(Dimension.CONTEXT, seen.context) >= asked["usual"]:
         return memory, None
-    value = f"{seen.context} {why}"
+    value = brief(f"{seen.context} {why}")
     if knows(memory, value):
         return memory, None
     memory = remember(memory, seen.at, value, seconds=asked["days"] * 86_400)

@@ -1,6 +1,6 @@
 """Find keys behind which many people talk."""
 
-from chatelaine.core.detection.memory import Memory, distinct, knows, remember, silent, tell
+from chatelaine.core.detection.memory import MANY, Memory, brief, distinct, knows, remember, silent, tell
 from chatelaine.core.detection.scene import Scene
 from chatelaine.core.detection.telling import count_of, excuse, place, span
 from chatelaine.model.detection import Card, Dimension, Said
@@ -9,9 +9,10 @@ from chatelaine.model.detection import Card, Dimension, Said
 def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | None]:
     """Return the next memory, and what is said where a span brings many times the known system prompts."""
     seen, asked, habit = scene.sighting, card.thresholds, scene.habit
-    if knows(memory, seen.system_hash) or not habit.total(Dimension.OPERATION):
+    system = brief(seen.system_hash)
+    if knows(memory, system) or not habit.total(Dimension.OPERATION):
         return memory, None
-    memory = remember(memory, seen.at, seen.system_hash, seconds=asked["seconds"])
+    memory = remember(memory, seen.at, system, seconds=asked["seconds"], most=MANY)
     new, known = distinct(memory), habit.count(Dimension.SYSTEM)
     least = max(asked["prompts"], asked["times"] * known)
     if habit.weight(Dimension.CONTEXT, seen.context) >= asked["known"]:

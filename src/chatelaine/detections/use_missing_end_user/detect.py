@@ -20,7 +20,7 @@ def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | Non
     if usual < limits["share"]:
         # Asked again in an hour, not at every request of a key that sends none.
         return with_numbers(memory, (seen.at + limits["recheck"] * SECOND,)), None
-    memory = remember(memory, seen.at, seen.context, seconds=limits["seconds"], most=16)
+    memory = remember(memory, seen.at, "", seconds=limits["seconds"], most=16)
     times = len(memory.recent)
     if times < limits["times"] or silent(memory, seen.at, seconds=limits["recheck"]):
         return memory, None

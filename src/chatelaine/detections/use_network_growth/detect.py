@@ -1,6 +1,6 @@
 """Find keys whose networks multiply."""
 
-from chatelaine.core.detection.memory import Memory, distinct, knows, remember, silent, tell
+from chatelaine.core.detection.memory import MANY, Memory, brief, distinct, knows, remember, silent, tell
 from chatelaine.core.detection.scene import Scene
 from chatelaine.core.detection.telling import count_of, excuse, networks, span
 from chatelaine.model.detection import Card, Dimension, Said
@@ -9,10 +9,10 @@ from chatelaine.model.detection import Card, Dimension, Said
 def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | None]:
     """Return the next memory, and what is said where a day brings many times the known networks."""
     seen, asked, habit = scene.sighting, card.thresholds, scene.habit
-    value = f"{seen.asn} {seen.prefix}"
+    value = f"{seen.asn} {brief(seen.prefix)}"
     if knows(memory, value):
         return memory, None
-    memory = remember(memory, seen.at, value, seconds=asked["seconds"])
+    memory = remember(memory, seen.at, value, seconds=asked["seconds"], most=MANY)
     new, known = distinct(memory), habit.count(Dimension.PREFIX)
     operators = len({text.partition(" ")[0] for _, text in memory.recent})
     enough = new >= max(asked["networks"], asked["times"] * known)

@@ -1,6 +1,6 @@
 """Find programs that a key was never used by."""
 
-from chatelaine.core.detection.memory import Memory, knows, remember
+from chatelaine.core.detection.memory import Memory, brief, knows, remember
 from chatelaine.core.detection.scene import Scene
 from chatelaine.core.detection.telling import excuse, own_network, place, program, programs
 from chatelaine.core.habit_view import HabitView
@@ -11,7 +11,7 @@ from chatelaine.model.detection import Card, Dimension, Said, Severity
 def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | None]:
     """Return the next memory, and what is said where a program is unlike those a key is used by."""
     seen, asked, habit = scene.sighting, card.thresholds, scene.habit
-    value = f"{seen.ja4} {seen.header_hash} {seen.agent_family}"
+    value = brief(f"{seen.ja4} {seen.header_hash} {seen.agent_family}")
     same_name = habit.weight(Dimension.AGENT, seen.agent_family) > 0
     # The same program in the same place with other headers is an upgrade.
     if (same_name and own_network(scene)) or knows(memory, value):

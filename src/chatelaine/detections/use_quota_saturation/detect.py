@@ -8,6 +8,7 @@ from chatelaine.model.detection import Card, Said, Trait
 from chatelaine.model.words import SECOND
 
 _NEW_CONTEXT: Final = int(Trait.NEW_CONTEXT)
+_MOST: Final = 16
 _TOO_MANY: Final = 429
 _LIMITED: Final = "429"
 
@@ -17,11 +18,11 @@ def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | Non
     seen, limits = scene.sighting, card.thresholds
     span = limits["newcomer_seconds"]
     if scene.shows(_NEW_CONTEXT):
-        return remember(memory, seen.at, seen.context, seconds=span), None
+        return remember(memory, seen.at, seen.context, seconds=span, most=_MOST), None
     newcomers = {value for _, value in memory.recent if value != _LIMITED}
     if seen.status != _TOO_MANY or not newcomers or seen.context in newcomers:
         return memory, None
-    memory = remember(memory, seen.at, _LIMITED, seconds=span)
+    memory = remember(memory, seen.at, _LIMITED, seconds=span, most=_MOST)
     oldest = seen.at - limits["seconds"] * SECOND
     limited = sum(value == _LIMITED and at >= oldest for at, value in memory.recent)
     newcomers = {value for _, value in memory.recent if value != _LIMITED}

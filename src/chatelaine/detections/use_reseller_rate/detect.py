@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from chatelaine.core.detection.memory import Memory, distinct, remember, silent, tell, with_numbers
+from chatelaine.core.detection.memory import Memory, brief, distinct, remember, silent, tell, with_numbers
 from chatelaine.core.detection.scene import Scene
 from chatelaine.model.detection import Card, Phase, Said
 from chatelaine.model.words import SECOND
@@ -22,7 +22,7 @@ def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | Non
         if limited:
             after += 1
             hits += limits["after_low"] <= at - limited <= limits["after_high"]
-        memory = remember(memory, seen.at, seen.system_hash, seconds=limits["silent"], most=16)
+        memory = remember(memory, seen.at, brief(seen.system_hash), seconds=limits["silent"], most=16)
         last, limited = at, 0.0
     if seen.status == _TOO_MANY:
         limited = at
