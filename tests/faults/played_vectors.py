@@ -78,8 +78,10 @@ class Played(NamedTuple):
     name: str
     fires: bool
     begins_at: Instant
+    acts_at: Instant
+    """When its lives are led, and its lines begin."""
     ends_at: Instant
-    """What it plays lies between the two, and nothing of another."""
+    """What it plays lies between beginning and end, and nothing of another."""
     sightings: tuple[Sighting, ...]
     """Its lives and its lines, in order of time, under keys and owners of its own."""
     canaries: tuple[KeyIssued, ...]
@@ -96,8 +98,16 @@ def played() -> Iterator[Played]:
             placed = tuple(_placed(sighting, number, shift) for sighting in sightings)
             begins_at, ends_at = Instant(placed[0].at - SECOND), Instant(placed[-1].at + _LASTS)
             issued = tuple(_issued(key, number, begins_at) for key in sorted(canaries))
-            fires = path.name.startswith("fires_")
-            yield Played(one.card.id, path.name, fires, begins_at, ends_at, placed, issued)
+            yield Played(
+                detection=one.card.id,
+                name=path.name,
+                fires=path.name.startswith("fires_"),
+                begins_at=begins_at,
+                acts_at=Instant(trial._START + shift),
+                ends_at=ends_at,
+                sightings=placed,
+                canaries=issued,
+            )
             free_at = ends_at + _APART
 
 

@@ -32,10 +32,15 @@ _HELD = SECOND // 20
 """What the watch holds back, so that an earlier event of another worker comes before it."""
 _SLICES = (1, 7, 311, 1_009, 2_003, 4_999)
 """Events that are written at once: one, and more than the watch reads of a journal at once."""
-_PATIENCE = 300.0
+_PATIENCE = 60.0
 
 UNFOUND: dict[DetectionId, str] = {}
 """Detections that no event can lead to, and why: there is none, as habits are lived in the journal too."""
+OTHERWISE = {
+    "key_revalidation/quiet_known_monitor.txt": "the monitor's first days are watched too, and told as low",
+    "prompt_block_rate/quiet_novelist.txt": "its life before is watched too, and in that nothing was blocked",
+}
+"""Vectors whose life alone changes what is found of them: the shelf's trial lets no detection look at it."""
 NAMES = [
     f"{one.card.id}/{path.name}"
     for one in catalog.detections()
@@ -182,6 +187,7 @@ def test_events_joined_again_show_what_the_vectors_say(vectors: dict[str, Played
 
 def test_vectors_lie_apart_and_are_all_there(vectors: dict[str, Played]) -> None:
     assert list(vectors) == NAMES
+    assert OTHERWISE.keys() <= vectors.keys()
     ends = [NEVER, *(one.ends_at for one in vectors.values())]
     assert all(end < one.begins_at for end, one in zip(ends, vectors.values(), strict=False))
 
@@ -191,8 +197,9 @@ def test_a_vector_watched_live_shows_what_a_hunt_finds(told: Told, name: str) ->
     vector = told.vectors[name]
     live = span(told.live, vector)
     assert live == span(told.hunt, vector)
-    if vector.fires and vector.detection not in UNFOUND:
-        assert vector.detection in {one.detection for one in live.findings}
+    found = {one.detection for one in live.findings if one.at >= vector.acts_at}
+    if name not in OTHERWISE and vector.detection not in UNFOUND:
+        assert (vector.detection in found) is vector.fires
 
 
 def test_nothing_is_found_in_another_order_or_outside_a_vector(told: Told) -> None:
