@@ -30,7 +30,7 @@ class Findings:
     alerts: frozenset[str]
 
 
-def hunted(journal: Path) -> Findings:
+def hunt(journal: Path) -> Turn:
     """Return what a reading of the journals finds, all detections at work."""
     found = [
         (event.at, worker, number, event)
@@ -40,6 +40,12 @@ def hunted(journal: Path) -> Findings:
     watch, turn = Watch(catalog.detections()), Turn()
     for *_, event in sorted(found, key=lambda one: one[:3]):
         watch.take(event, turn)
+    return turn
+
+
+def hunted(journal: Path) -> Findings:
+    """Return the ids of what a reading of the journals finds."""
+    turn = hunt(journal)
     return Findings(frozenset(one.id for one in turn.findings), frozenset(one.id for one in turn.alerts))
 
 
