@@ -19,6 +19,7 @@ from chatelaine.core.detection.evidence_scale import Scale
 from chatelaine.core.detection.evidence_terms import Linked, terms
 from chatelaine.core.detection.evidence_view import (
     ASKED,
+    DIGITS,
     HOUR,
     UNIQUE,
     Dim,
@@ -82,7 +83,7 @@ class Engine:
         if s.phase is _ENDED:
             return self._ended(key, s, ident)
         place: Value = s.context if ident is None else ident
-        before = key.follow(s.chain, s.parent_chain, place) if s.chain else None
+        before = key.follow(s.chain[:DIGITS], s.parent_chain[:DIGITS], place) if s.chain else None
         values = asked(s, client, goes_on=before is not None)
         if ident is None:
             self._known(key, s, values, before)

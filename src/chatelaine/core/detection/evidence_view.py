@@ -11,6 +11,8 @@ from chatelaine.model.words import SECOND
 HOUR: Final = 3600 * SECOND
 LONGEST: Final = 80
 """Characters of a text that are looked at: a caller chooses some of them."""
+DIGITS: Final = 12
+"""Digits of a keyed hash that are held: of a million million pairs, four are alike."""
 IMPOSSIBLE: Final = -1
 """Stands for every cap of zero and less."""
 REFUSAL: Final = 4
@@ -103,7 +105,7 @@ def asked(s: Sighting, client: str, *, goes_on: bool) -> tuple[Value, ...]:
         1 if s.stream else 0,
         1 if s.end_user else 0,
         1 if goes_on else 0,
-        s.system_hash[:LONGEST],
+        s.system_hash[:DIGITS],
         s.at // HOUR % 24 // 6,
     )
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from hashlib import sha256
 from math import isfinite
 from typing import Final, NamedTuple
+from zlib import crc32
 
 from msgspec.structs import replace
 
@@ -29,7 +30,8 @@ _LONGEST_FACT: Final = 120
 _MOST_FACTS: Final = 16
 
 
-KeptRow = dict[str, Kept]
+KeptRow = dict[int, Kept]
+"""A row by the marks of its detections: the shelf may be another when it is taken up again."""
 OfKey = dict[str, KeptRow]
 """What is remembered of a key by its client contexts."""
 Rest = list[tuple[str, str, str, KeptRow]]
@@ -49,6 +51,7 @@ _KEY_CONTEXT: Final = _GROUPS.index(Group.KEY_CONTEXT)
 _CONTEXT: Final = _GROUPS.index(Group.CONTEXT)
 _ORIGIN: Final = _GROUPS.index(Group.ORIGIN)
 _OWNER: Final = _GROUPS.index(Group.OWNER)
+_MARK: Final = 0xFFFF
 _UNPROVEN: Final = int(Trait.UNPROVEN)
 
 Row = list[Memory]
@@ -57,7 +60,7 @@ At = tuple[str, str]
 
 
 class _Rule:
-    __slots__ = ("card", "detect", "group", "mask", "number")
+    __slots__ = ("card", "detect", "group", "mark", "mask", "number")
 
     def __init__(self, one: Detection, number: int) -> None:
         self.card: Card = one.card
@@ -65,6 +68,8 @@ class _Rule:
         self.mask = int(mask_of(one.card))
         self.group = _GROUPS.index(one.card.group)
         self.number = number
+        self.mark = crc32(one.card.id.encode()) & _MARK
+        """Stands for its id in what is kept, where there are dozens of it for each key."""
 
 
 class _OfKey:
@@ -110,6 +115,11 @@ class Runner:
     __slots__ = ("_chosen", "_keys", "_most", "_named", "_rest", "_rules", "_sizes", "_touched")
 
     def __init__(self, detections: Iterable[Detection], most: int = _MOST) -> None:
+        """Begin with nothing remembered.
+
+        Raises:
+            ValueError: two detections have one mark.
+        """
         self._most = most
         chosen = [one for one in detections if one.card.enabled]
         self._sizes = [0] * len(_GROUPS)
@@ -118,6 +128,8 @@ class Runner:
             group = _GROUPS.index(one.card.group)
             self._rules.append(_Rule(one, self._sizes[group]))
             self._sizes[group] += 1
+        if len({rule.mark for rule in self._rules}) < len(self._rules):
+            raise ValueError("two detections have one mark: give one of them another id")
         self._chosen: dict[int, list[_Rule]] = {}
         self._keys: dict[str, _OfKey] = {}
         self._named: dict[str, _OfKey] = {}
@@ -190,7 +202,7 @@ class Runner:
             self._chosen[traits] = found
         return found
 
-    # Keeping. A row is kept by the ids of its detections: others may be on the shelf the next time.
+    # Keeping.
 
     def touched(self) -> set[str]:
         """Return the keys of which something else is remembered than when this was last asked."""
@@ -239,16 +251,14 @@ class Runner:
     def _dump(self, group: int, row: Row) -> KeptRow:
         rules = [rule for rule in self._rules if rule.group == group]
         return {
-            rule.card.id: memory.dump()
-            for rule, memory in zip(rules, row, strict=True)
-            if memory is not EMPTY
+            rule.mark: memory.dump() for rule, memory in zip(rules, row, strict=True) if memory is not EMPTY
         }
 
     def _load(self, group: int, kept: KeptRow) -> Row:
         row = [EMPTY] * self._sizes[group]
         for rule in self._rules:
-            if rule.group == group and rule.card.id in kept:
-                row[rule.number] = load(kept[rule.card.id])
+            if rule.group == group and rule.mark in kept:
+                row[rule.number] = load(kept[rule.mark])
         return row
 
 

@@ -3,10 +3,11 @@
 from collections import Counter
 from typing import Final
 
-from chatelaine.core.detection.memory import MANY, Memory, remember, silent, tell
+from chatelaine.core.detection.memory import Memory, remember, silent, tell
 from chatelaine.core.detection.scene import Scene
 from chatelaine.model.detection import Card, Said
 
+_MOST: Final = 32
 _HEADER: Final = "accept-language"
 
 
@@ -17,7 +18,7 @@ def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | Non
     language = told[:2].lower()
     if not language.isalpha():
         return memory, None
-    memory = remember(memory, seen.at, language, seconds=limits["seconds"], most=MANY)
+    memory = remember(memory, seen.at, language, seconds=limits["seconds"], most=_MOST)
     if len(memory.recent) < limits["requests"] or silent(memory, seen.at, seconds=limits["seconds"]):
         return memory, None
     languages = Counter(value for _, value in memory.recent)
