@@ -8,7 +8,7 @@ clean keys, beside all stolen ones, where a whole month takes too long: then the
 What is counted begins after two weeks. A clean key-day is one on which the owner alone used a key; it counts
 once, however often an alert was raised on it. An alert is actionable where a playbook may answer it without a
 person. The rehearsal on the past that follows, and may still hold it back, is not part of this: what would
-truly be done is at most what is counted here.
+truly be done is at most what is counted here. Beside a rate stands what it may be at most, as few come up.
 
 * **Incidents.** As in the hub every alert opens an incident on its key, or joins the one that stands, and
   the key learns nothing as long as it stands. The product never closes one by itself; here somebody closes it
@@ -26,6 +26,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
+from math import exp, factorial
 from pathlib import Path
 
 import numpy as np
@@ -191,15 +192,6 @@ def watched(month: Month, keys: frozenset[int], *, hours: float, in_halves: bool
     return Run(month, keys, raised)
 
 
-@dataclass
-class Clean:
-    """What was raised on clean key-days."""
-
-    days: int = 0
-    alerts: dict[str, dict[int, Raised]] = field(default_factory=dict)
-    """For each month and kind of key-day with an alert the first one on it."""
-
-
 Kind = Callable[[Raised], bool]
 KINDS: dict[str, Kind] = {
     "alerts": lambda one: True,  # noqa: ARG005 - every alert is one
@@ -250,6 +242,14 @@ def misled(run: Run) -> set[int]:
     return found
 
 
+def at_most(count: int) -> float:
+    """Return what the mean is below with a confidence of 95 % where so many came up (Poisson): 3 for none."""
+    mean = float(count)
+    while sum(exp(-mean) * mean**k / factorial(k) for k in range(count + 1)) > 0.05:
+        mean += 0.01
+    return mean
+
+
 def judge_clean(report: Report, runs: Sequence[Run]) -> None:
     """Report what was raised on clean keys, and by what."""
     days = sum(clean_days(run) for run in runs)
@@ -262,6 +262,9 @@ def judge_clean(report: Report, runs: Sequence[Run]) -> None:
             report.add(what, f"≤ {ACTIONS_BAR}", rate, met=rate <= ACTIONS_BAR)
         else:
             report.orient(what, rate)
+        report.orient(
+            f"  {name}: per 1,000 at most, with 95 % confidence", 1000 * at_most(count) / max(1, days)
+        )
         report.orient(f"  {name}: key-days that have one", count)
         causes = Counter(cause for one in per_run for cause in causes_of(one.values()))
         for cause, times in causes.most_common():
