@@ -3,7 +3,8 @@
 ``bench/watch.py`` measures the evidence engine alone. Here a month of the same generator goes through the
 whole ``Watch``: every detection of the shelf, the habits, the links and the combiner. ``--seeds 1`` is a
 month for development; ``--seeds 101,102,103,104`` are for the report. ``--every 3`` takes every third of the
-clean keys, beside all stolen ones, where a whole month takes too long: then thefts are three times as usual.
+clean keys, beside all stolen ones, where a whole month (a quarter of an hour) takes too long: then thefts are three
+times as usual, and what comes up on a few keys of the month alone may be missed.
 
 What is counted begins after two weeks. A clean key-day is one on which the owner alone used a key; it counts
 once, however often an alert was raised on it. An alert is actionable where a playbook may answer it without a
@@ -48,6 +49,8 @@ TURN = 1_000
 TOLD = 1_000_000
 ACTIONS_BAR = 0.05
 """Actions on clean keys in 1,000 key-days that a tier which acts by itself may take."""
+ENOUGH = 20_000
+"""Key-days below which not even one action could be told from the bar; then it is not met."""
 NEVER_CLOSED = Instant(2**62)
 
 
@@ -259,7 +262,8 @@ def judge_clean(report: Report, runs: Sequence[Run]) -> None:
         count = sum(len(one) for one in per_run)
         what, rate = f"{name} on clean keys per 1,000 key-days", 1000 * count / max(1, days)
         if name == "actions":
-            report.add(what, f"≤ {ACTIONS_BAR}", rate, met=rate <= ACTIONS_BAR)
+            enough = rate <= ACTIONS_BAR and days >= ENOUGH
+            report.add(what, f"≤ {ACTIONS_BAR} in ≥ {ENOUGH:,} days", rate, met=enough)
         else:
             report.orient(what, rate)
         report.orient(
@@ -322,6 +326,7 @@ def main() -> None:
     parser.add_argument(
         "--every", type=int, default=1, help="watch every n-th clean key, and all stolen ones"
     )
+    parser.add_argument("--keys", default="", help="watch these alone, to look at what was raised on them")
     parser.add_argument("--hours", type=float, default=24, help="until somebody closes an incident")
     parser.add_argument(
         "--halves", action="store_true", help="openings and ends, as the gate's journal has them"
@@ -332,7 +337,8 @@ def main() -> None:
     for seed in map(int, ask.seeds.split(",")):
         month = Month(made(seed, 1.0, ask.data))
         used = month.frame.select(pl.col("key").unique()).to_series().to_list()
-        keys = frozenset(key for key in used if key % ask.every == 0 or key in month.truth)
+        few = frozenset(map(int, ask.keys.split(","))) if ask.keys else None
+        keys = few or frozenset(key for key in used if key % ask.every == 0 or key in month.truth)
         run = watched(month, keys, hours=ask.hours, in_halves=ask.halves)
         tell(run)
         runs.append(run)
