@@ -3,8 +3,8 @@
 ``bench/watch.py`` measures the evidence engine alone. Here a month of the same generator goes through the
 whole ``Watch``: every detection of the shelf, the habits, the links and the combiner. ``--seeds 1`` is a
 month for development; ``--seeds 101,102,103,104`` are for the report. ``--every 3`` takes every third of the
-clean keys, beside all stolen ones, where a whole month (a quarter of an hour) takes too long: then thefts are three
-times as usual, and what comes up on a few keys of the month alone may be missed.
+clean keys, beside all stolen ones, where a whole month (a quarter of an hour) takes too long: then thefts are
+three times as usual, and what comes up on a few keys of the month alone may be missed.
 
 What is counted begins after two weeks. A clean key-day is one on which the owner alone used a key; it counts
 once, however often an alert was raised on it. An alert is actionable where a playbook may answer it without a
