@@ -25,17 +25,16 @@ import polars as pl
 from chatelaine.core.detection.evidence import Engine
 from chatelaine.model.detection import Sighting
 from rig import Report, say
-from watch_month import CACHE, DAY, FROM, SHIFT, Alarms, Month, made
+from watch_month import CACHE, FROM, SHIFT, Alarms, Month, made
 from watch_rivals import deviation, elastic, first_request, forest, hours
 from watch_rows import sightings
+from watch_stable import stable_rate, stable_stolen
 
 BUDGETS = (0.05, 1.0, 5.0, 20.0)
 """False alarms per 1,000 key-days."""
 BATCH = 50_000
 QUIETEST = -1.6
 """Scores below are no alarm under any of the budgets."""
-STABLE = 6
-"""A key has a stable egress where it shows at most so many /24s, none of them new in the ten days before."""
 
 
 @dataclass
@@ -111,14 +110,6 @@ def tally(found: Sequence[tuple[Alarms, float]], chosen: Callable[[Month, int], 
                 total.minutes.append(one["minutes"])
                 total.lost.append(one["lost"])
     return total
-
-
-def stable(month: Month, key: int) -> bool:
-    """Tell whether a stolen key had a stable egress before it was stolen."""
-    first = float(month.first[key])
-    own = month.frame.filter((pl.col("key") == key) & (pl.col("att") == 0) & (pl.col("ts") < first))
-    since = own.group_by(pl.col("ip") // 256).agg(pl.col("ts").min())["ts"]
-    return 0 < len(since) <= STABLE and bool((since < first - 10 * DAY).all())
 
 
 def false_rate(runs: Sequence[Run], budget: float) -> float:
@@ -210,11 +201,24 @@ def judge_families(report: Report, runs: Sequence[Run]) -> None:
     rest = tally([(run.alarms, threshold(1)) for run in runs], of(*(f for f in families if f != "imitate")))
     report.add("all but imitate found at 1", "≥ 88%", rest.share(), met=rest.share() >= 0.88)
     report.add("all but imitate within 10 requests at 1", "≥ 75%", rest.share(10), met=rest.share(10) >= 0.75)
-    still = tally(
-        [(run.alarms, threshold(5)) for run in runs],
-        lambda month, key: month.truth[key]["family"] == "imitate" and stable(month, key),
+
+
+def judge_stable(report: Report, runs: Sequence[Run]) -> None:
+    """Report what is found of imitators on stable egress, and what that costs in false alarms there."""
+    still = {run.alarms.month.path: stable_stolen(run.alarms.month) for run in runs}
+    limits = [(run.alarms, threshold(5)) for run in runs]
+    chosen = tally(
+        limits, lambda month, key: month.truth[key]["family"] == "imitate" and key in still[month.path]
     )
-    report.add("imitate found at 5 on stable egress", "≥ 60%", still.share(), met=still.share() >= 0.6)
+    false, days = stable_rate([run.alarms for run in runs], threshold(5))
+    quiet = false <= 5
+    report.add(
+        f"imitate found at 5 on stable egress ({chosen.stolen} keys)",
+        "≥ 60%, and the next",
+        chosen.share(),
+        met=chosen.share() >= 0.6 and quiet,
+    )
+    report.add(f"false alarms per 1,000 of those at 5 ({days} key-days)", "≤ 5", false, met=quiet)
 
 
 def judge_fidelity(report: Report, runs: Sequence[Run]) -> None:
@@ -311,6 +315,7 @@ def main() -> None:
     plain = [run for run in runs if run.drift == 1] or runs
     judge_detection(report, plain)
     judge_families(report, plain)
+    judge_stable(report, plain)
     judge_fidelity(report, runs)
     judge_rivals(report, plain)
     report.add(

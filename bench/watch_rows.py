@@ -1,6 +1,6 @@
 """Rows of a generated month as sightings: all that a detection may look at, and nothing else."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -63,15 +63,15 @@ def costs(frame: pl.DataFrame) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
     return (usd * NANO).astype(np.int64)
 
 
-def sightings(path: Path) -> Iterator[Sighting]:
-    """Yield a month's rows in the order of time."""
-    frame = pl.read_parquet(path, columns=COLUMNS)
+def sightings(path: Path, keys: Collection[int] | None = None) -> Iterator[Sighting]:
+    """Yield a month's rows, of all keys or of these, in order of time; an exchange is named for its row."""
+    frame = pl.read_parquet(path, columns=COLUMNS).with_row_index("row")
+    if keys is not None:
+        frame = frame.filter(pl.col("key").is_in(list(keys)))
     for begin in range(0, len(frame), STEP):
         part = frame.slice(begin, STEP)
         lists = [part[name].to_list() for name in COLUMNS]
-        yield from map(
-            sighting, range(begin, begin + len(part)), costs(part).tolist(), zip(*lists, strict=True)
-        )
+        yield from map(sighting, part["row"].to_list(), costs(part).tolist(), zip(*lists, strict=True))
 
 
 def context(place: tuple[int, int, int]) -> ContextId:
