@@ -54,7 +54,7 @@ def test_thieves_are_refused_and_the_owners_of_stolen_keys_are_not() -> None:
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [21, 22, 23])
 def test_two_hundred_owners_and_every_scenario(seed: int) -> None:
     tally = asyncio.run(guarded(seed, days=DAYS, bystanders=200, scenarios=(*BENIGN, *THEFTS))).tally
     tell(seed, tally)
