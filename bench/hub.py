@@ -6,7 +6,6 @@ disk. What counts is CPU time, since machines may be shared. ``python bench/hub.
 sixty owners.
 """
 
-import gc
 import sys
 import tempfile
 import time
@@ -16,6 +15,8 @@ from itertools import islice
 from pathlib import Path
 
 from chatelaine.adapters.journal import PastWriter, read_segments
+from chatelaine.app.collecting import settle
+from chatelaine.app.watching import YOUNG
 from chatelaine.catalog import detections
 from chatelaine.core.play.stage import SCENARIOS, play
 from chatelaine.model.detection import Dimension
@@ -112,9 +113,7 @@ def main() -> None:
     report = Report("hub")
     with tempfile.TemporaryDirectory(prefix="chatelaine-bench-") as folder:
         read = journal(Path(folder) / "journal", events)
-        gc.collect()
-        gc.freeze()
-        gc.disable()
+        settle(YOUNG)
         watch = Watch(detections())
         again = Watch(detections())
         take(watch, before)

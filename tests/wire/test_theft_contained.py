@@ -121,7 +121,7 @@ def test_the_thief_is_shut_out_and_the_owner_does_not_notice(gate: House, owned:
     assert shown["keys"] == [owned.key.id]
     assert shown["prefixes"] == ["127.66.2.0/24"]
     assert "key_impossible_cap" in shown["detections"]
-    assert any(alert["certain"] for alert in shown["alerts"])
+    assert any(alert["actionable"] for alert in shown["alerts"])
     assert {held["playbook"] for held in running(shown)} == {"contain_client"}
     assert len({alert["at"] for alert in shown["alerts"]}) == len(shown["alerts"]), "one exchange, one alert"
     assert [entry["kind"] for entry in shown["timeline"]].count("action") >= 1

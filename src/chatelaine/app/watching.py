@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from chatelaine.adapters.journal import Tail
+from chatelaine.app.collecting import settle
 from chatelaine.core.detection.merge import Merger, Placed
 from chatelaine.model.error import JournalError, StoreError
 from chatelaine.model.event import Event
@@ -22,6 +23,8 @@ from chatelaine.services.detection import Turn, Watch
 
 log = logging.getLogger("chatelaine.watch")
 
+YOUNG = 100_000
+"""Objects of the hub until its collector looks at the new ones among them."""
 _HOLD = SECOND // 20
 """Nanoseconds an event is held back, so that an earlier one of another worker comes before it."""
 _LOOK = 0.02
@@ -74,6 +77,7 @@ class Watching:
         self._watch.restore(pieces)
         tail = Tail(self._directory, cursor.positions, self._note_fault)
         merger = Merger(cursor.positions)
+        settle(YOUNG)
         try:
             while True:
                 await self._turn(tail, merger)

@@ -1,7 +1,6 @@
 """A gate worker: one process on one core, with its own journal and its own listening socket."""
 
 import asyncio
-import gc
 import logging
 import signal
 import socket
@@ -15,6 +14,7 @@ from chatelaine.adapters.hub_link import HubLink, Reception
 from chatelaine.adapters.journal import SegmentJournal
 from chatelaine.adapters.log import set_up
 from chatelaine.adapters.meter import SharedMeter
+from chatelaine.app.collecting import settle
 from chatelaine.app.gate import GateWorks
 from chatelaine.app.locks import supervisor
 from chatelaine.app.orders import take_orders, watch_supervisor
@@ -44,6 +44,8 @@ _TICK = 0.25
 """Seconds between looks at the clocks of connections."""
 
 _LOOK = 0.02
+_YOUNG = 10_000
+"""Objects of a worker until its collector looks at the new ones among them."""
 _DAY = 24 * 3600.0
 """Seconds between looks at the certificate, which is renewed two weeks before its end."""
 
@@ -96,10 +98,7 @@ class Worker:
             )
         ]
         link.report_standing(WorkerStanding(ready=True))
-        gc.collect()
-        gc.freeze()
-        # What a burst of requests leaves alive for a moment is not worth looking through each time.
-        gc.set_threshold(10_000, 20, 20)
+        settle(_YOUNG)
         await self._stop.wait()
         serving.cancel()
         listener.close()

@@ -1,6 +1,6 @@
 """Find conversations that hop between keys of different owners."""
 
-from chatelaine.core.detection.memory import Memory, brief, distinct, remember, silent, tell
+from chatelaine.core.detection.memory import Memory, distinct, remember, silent, tell
 from chatelaine.core.detection.scene import Scene
 from chatelaine.model.detection import Card, Said
 
@@ -10,7 +10,7 @@ def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | Non
     seen, elsewhere, limits = scene.sighting, scene.elsewhere, card.thresholds
     if not elsewhere.parent_firm:
         return memory, None
-    memory = remember(memory, seen.at, brief(seen.parent_chain), seconds=limits["seconds"])
+    memory = remember(memory, seen.at, seen.parent_chain, seconds=limits["seconds"])
     hops = max(distinct(memory), elsewhere.hops)
     if hops < limits["hops"] or silent(memory, seen.at, seconds=limits["seconds"]):
         return memory, None

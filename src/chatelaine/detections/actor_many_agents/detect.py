@@ -2,7 +2,7 @@
 
 from zlib import crc32
 
-from chatelaine.core.detection.memory import MANY, Memory, renew, silent, tell
+from chatelaine.core.detection.memory import Memory, renew, silent, tell
 from chatelaine.core.detection.scene import Scene
 from chatelaine.core.detection.telling import count_of, excuse, place, programs, shown, span
 from chatelaine.model.detection import Card, Dimension, Said
@@ -18,7 +18,7 @@ def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | Non
     # Browsers differ in all that stands behind their common first word.
     value = f"{seen.ip} {crc32(seen.agent.encode('utf-8', 'replace')):08x}"
     again = bool(memory.recent) and memory.recent[-1][1] == value
-    memory = renew(memory, seen.at, value, seconds=asked["seconds"], most=MANY)
+    memory = renew(memory, seen.at, value, seconds=asked["seconds"])
     if again or silent(memory, seen.at, seconds=asked["seconds"]):
         return memory, None
     agents = {text for _, text in memory.recent if text.startswith(f"{seen.ip} ")}

@@ -2,12 +2,14 @@
 
 from typing import Final
 
-from chatelaine.core.detection.memory import Memory, brief, silent
+from chatelaine.core.detection.memory import Memory, silent
 from chatelaine.core.detection.scene import Scene
 from chatelaine.model.detection import Card, Said
 from chatelaine.model.exchange import Operation
 from chatelaine.model.words import SECOND
 
+_DIGITS: Final = 12
+"""Digits of a keyed hash that are held."""
 _ASKS: Final = frozenset({Operation.CHAT, Operation.COMPLETION, Operation.RESPONSE, Operation.IMAGE})
 
 
@@ -16,8 +18,8 @@ def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | Non
     seen, limits = scene.sighting, card.thresholds
     if seen.operation not in _ASKS or not seen.body_hash or seen.input_tokens < limits["tokens"]:
         return memory, None
-    form = brief(f"{seen.input_tokens}|{seen.messages}|{seen.system_hash}|{seen.parent_chain}")
-    asked = brief(seen.body_hash)
+    form = f"{seen.input_tokens}|{seen.messages}|{seen.system_hash[:_DIGITS]}|{seen.parent_chain[:_DIGITS]}"
+    asked = seen.body_hash[:_DIGITS]
     if not memory.recent or memory.recent[0][1] != form:
         return Memory(((seen.at, form), (seen.at, asked)), memory.told_at, (1.0,)), None
     (begun, _), (_, body) = memory.recent

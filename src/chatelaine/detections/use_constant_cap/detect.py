@@ -2,10 +2,12 @@
 
 from typing import Final
 
-from chatelaine.core.detection.memory import Memory, brief, distinct, remember, silent, tell, with_numbers
+from chatelaine.core.detection.memory import Memory, distinct, remember, silent, tell, with_numbers
 from chatelaine.core.detection.scene import Scene
 from chatelaine.model.detection import Card, Said, Trait
 
+_DIGITS: Final = 12
+"""Digits of a keyed hash that are held."""
 _NEW_CAP: Final = int(Trait.NEW_CAP)
 
 
@@ -17,7 +19,7 @@ def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | Non
         return memory, None
     cap, asked, same = memory.numbers or (float(seen.cap or 0), 0.0, 0.0)
     asked, same = asked + 1, same + (seen.cap == cap)
-    memory = remember(memory, seen.at, brief(seen.system_hash), seconds=limits["seconds"], most=16)
+    memory = remember(memory, seen.at, seen.system_hash[:_DIGITS], seconds=limits["seconds"], most=16)
     memory = with_numbers(memory, (cap, asked, same))
     constant = same >= limits["times"] and same > limits["share"] * asked
     if not constant or distinct(memory) < limits["systems"]:

@@ -9,6 +9,10 @@ from chatelaine.model.words import SECOND
 
 _NEW_CONTEXT: Final = int(Trait.NEW_CONTEXT)
 _HOUR: Final = 3_600 * SECOND
+_HOURS: Final = tuple(f"{hour:02}" for hour in range(24))
+_MODEL: Final = Dimension.MODEL
+_OF_DAY: Final = Dimension.HOUR
+_TOKENS: Final = Measure.INPUT_TOKENS
 _NAMES: Final = ("another model", "another size", "other hours")
 _SMALL: Final = 0.1
 _LARGE: Final = 3.0
@@ -20,15 +24,16 @@ def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | Non
     if not memory.numbers and not scene.shows(_NEW_CONTEXT):
         return memory, None
     begun, count, *odd = memory.numbers or (float(seen.at), 0.0, 0.0, 0.0, 0.0)
-    hour = f"{seen.at // _HOUR % 24:02}"
-    mean = habit.mean(Measure.INPUT_TOKENS)
-    odd[0] += habit.share(Dimension.MODEL, seen.model) < limits["rare"]
-    odd[1] += not _SMALL * mean <= seen.input_tokens <= max(habit.high(Measure.INPUT_TOKENS), _LARGE * mean)
-    odd[2] += habit.share(Dimension.HOUR, hour) < limits["rare"] / 5
+    mean = habit.mean(_TOKENS)
+    odd[0] += habit.share(_MODEL, seen.model) < limits["rare"]
+    odd[1] += not _SMALL * mean <= seen.input_tokens <= max(habit.high(_TOKENS), _LARGE * mean)
+    odd[2] += habit.share(_OF_DAY, _HOURS[seen.at // _HOUR % 24]) < limits["rare"] / 5
     count += 1
     memory = with_numbers(memory, (begun, count, *odd))
+    if count < limits["requests"]:
+        return memory, None
     kinds = [name for name, times in zip(_NAMES, odd, strict=True) if times >= limits["most"] * count]
-    if count < limits["requests"] or len(kinds) < limits["kinds"]:
+    if len(kinds) < limits["kinds"]:
         return memory, None
     hours = max((seen.at - begun) / _HOUR, 1)
     rate, usual = count / hours, habit.mean(Measure.REQUESTS_AN_HOUR)

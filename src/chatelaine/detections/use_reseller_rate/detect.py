@@ -2,11 +2,13 @@
 
 from typing import Final
 
-from chatelaine.core.detection.memory import Memory, brief, distinct, remember, silent, tell, with_numbers
+from chatelaine.core.detection.memory import Memory, distinct, remember, silent, tell, with_numbers
 from chatelaine.core.detection.scene import Scene
 from chatelaine.model.detection import Card, Phase, Said
 from chatelaine.model.words import SECOND
 
+_DIGITS: Final = 12
+"""Digits of a keyed hash that are held."""
 _NONE: Final = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
 _TOO_MANY: Final = 429
 
@@ -22,7 +24,7 @@ def detect(memory: Memory, scene: Scene, card: Card) -> tuple[Memory, Said | Non
         if limited:
             after += 1
             hits += limits["after_low"] <= at - limited <= limits["after_high"]
-        memory = remember(memory, seen.at, brief(seen.system_hash), seconds=limits["silent"], most=16)
+        memory = remember(memory, seen.at, seen.system_hash[:_DIGITS], seconds=limits["silent"], most=16)
         last, limited = at, 0.0
     if seen.status == _TOO_MANY:
         limited = at
