@@ -33,6 +33,8 @@ _AT_ONCE = 2_000
 """Events of a worker that are read at once, and held at most before the next are."""
 _SLICE = 200
 """Events that are judged before the hub's other work has its turn."""
+_PIECES = 50
+"""Pieces of state that are encoded before the hub's other work has its turn."""
 _KEEP_EVERY = 30 * SECOND
 _KEEP_SHARE = 20
 """State is kept after so many times what keeping it took the last time, at the earliest."""
@@ -138,7 +140,12 @@ class Watching:
 
     async def _keep(self, merger: Merger) -> None:
         begun = self._clock.elapsed()
-        await self._store.keep(self._watch.changed(), Cursor(merger.positions))
+        pieces = []
+        for piece in self._watch.changed():
+            pieces.append(piece)
+            if len(pieces) % _PIECES == 0:
+                await asyncio.sleep(0)
+        await self._store.keep(pieces, Cursor(merger.positions))
         self._kept_at, self._unkept = self._clock.elapsed(), 0
         self._pause = max(_KEEP_EVERY, _KEEP_SHARE * (self._kept_at - begun))
 

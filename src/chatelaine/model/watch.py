@@ -20,7 +20,7 @@ class PieceKind(StrEnum):
     MEMORY = "memory"
     """What they remember of all that is no key: the name is empty."""
     LINKS = "links"
-    """What was seen under which owner's keys."""
+    """What was seen under which owner's keys, by table, generation and number."""
     EVIDENCE = "evidence"
     """What the evidence engine knows of all keys together."""
     WEIGHED = "weighed"

@@ -15,12 +15,12 @@ from chatelaine.core.detection.combine import Combiner, Rules
 from chatelaine.core.detection.evidence import Engine
 from chatelaine.core.detection.evidence_said import Weight
 from chatelaine.core.detection.links import Links
+from chatelaine.core.detection.links_kept import changes, take_up
 from chatelaine.core.detection.pieces import (
     ASLEEP,
     BUILTINS,
     FROZEN,
     HABIT,
-    LINKS,
     MEMORIES,
     OPEN,
     PAST,
@@ -324,13 +324,19 @@ class Watch:
         yield Piece(PieceKind.COMBINED, "", WINDOWS.write(self._combiner.dump()))
         frozen = {str(key): why for key, why in self._frozen.items()}
         yield Piece(PieceKind.FROZEN, "", FROZEN.write((frozen, sorted(self._canaries))))
-        yield Piece(PieceKind.LINKS, "", LINKS.write(self._links.dump()))
+        for name, value in changes(self._links):
+            yield Piece(PieceKind.LINKS, name, value)
         yield Piece(PieceKind.MEMORY, "", MEMORIES.write(self._runner.dump()))
 
     def restore(self, pieces: Iterable[Piece]) -> None:
         """Take over what was kept."""
+        linked: list[tuple[str, bytes]] = []
         for piece in pieces:
-            self._restore(piece)
+            if piece.kind is PieceKind.LINKS:
+                linked.append((piece.name, piece.value))
+            else:
+                self._restore(piece)
+        take_up(self._links, linked)
 
     def _restore(self, piece: Piece) -> None:
         match piece.kind:
@@ -344,8 +350,6 @@ class Watch:
                 self._joiner = Joiner(OPEN.read(piece.value))
             case PieceKind.COMBINED:
                 self._combiner.load(WINDOWS.read(piece.value))
-            case PieceKind.LINKS:
-                self._links.load(LINKS.read(piece.value))
             case PieceKind.FROZEN:
                 frozen, canaries = FROZEN.read(piece.value)
                 self._frozen = {KeyId(key): why for key, why in frozen.items()}

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatelaine.core.detection.links import LASTS, NOWHERE, Elsewhere, Links
-from chatelaine.core.detection.pieces import LINKS
+from chatelaine.core.detection.links_kept import changes, take_up
 from chatelaine.core.detection.scene import traits_of
 from chatelaine.core.key.habit import Habit
 from chatelaine.model.detection import Phase, Sighting, Trait
@@ -165,7 +165,7 @@ def test_what_has_no_owner_is_not_taken_in(phase: Phase) -> None:
     links = Links()
     nobody = seen("", context=ContextId("c"), body_hash="b", chain="t", phase=phase)
     assert links.look(nobody) is NOWHERE
-    assert links.dump()[2:] == ({}, {}, ({}, {}, {}, {}))
+    assert [name for name, _ in changes(links)] == ["begun"]
 
 
 def test_traits_tell_of_links_and_of_repeats() -> None:
@@ -210,7 +210,7 @@ def test_an_index_that_was_kept_and_read_back_goes_on_as_if_it_had_not(
     whole, first, second = Links(), Links(), Links()
     expected = [whole.look(one) for one in told]
     found = [first.look(one) for one in told[:cut]]
-    second.load(LINKS.read(LINKS.write(first.dump())))
+    take_up(second, changes(first))
     assert found + [second.look(one) for one in told[cut:]] == expected
 
 
@@ -232,9 +232,8 @@ def test_no_table_grows_beyond_its_bound(most: int, count: int) -> None:
     for n in range(count):
         value = f"v{n}"
         links.look(seen("acme", n, chain=value, context=value, prefix=value, ja4=value, body_hash=value))
-    _, _, turns, bodies, shared = links.dump()
-    assert all(len(table) <= most for table in (turns, bodies, *shared))
-    assert f"v{count - 1}" in turns
+    assert all(len(table.all()) <= most for table in (links.turns, links.bodies, *links.shared))
+    assert f"v{count - 1}" in links.turns.all()
 
 
 def test_a_value_is_not_shown_with_more_than_eight_owners() -> None:

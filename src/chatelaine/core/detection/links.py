@@ -5,9 +5,9 @@ is established (a build network, a public template, the fingerprint of a common 
 nobody; so does nothing in the first day of an index, in which everything looks fresh.
 """
 
-from collections.abc import Iterable
-from typing import Final, Generic, NamedTuple, TypeVar
+from typing import Final, NamedTuple
 
+from chatelaine.core.detection.generations import Table
 from chatelaine.model.detection import Phase, Sighting
 from chatelaine.model.words import NEVER, SECOND, Instant, KeyId, OwnerId
 
@@ -65,7 +65,9 @@ NOWHERE: Final = Elsewhere()
 _NO_PARENT: Final = NOWHERE[:5]
 
 
-class _Turn(NamedTuple):
+class Turn(NamedTuple):
+    """The last turn of a conversation, as it was begun."""
+
     at: Instant
     key: KeyId
     owners: Owners
@@ -74,7 +76,9 @@ class _Turn(NamedTuple):
     hops: int
 
 
-class _Shared(NamedTuple):
+class Shared(NamedTuple):
+    """Who shows a value."""
+
     touched: Instant
     """To the hour, so that an entry in steady use is seldom written."""
     owners: Owners
@@ -82,7 +86,9 @@ class _Shared(NamedTuple):
     """When each of them showed it first."""
 
 
-class _Body(NamedTuple):
+class Body(NamedTuple):
+    """A body that was served."""
+
     first: Instant
     begun: Instant
     """When the span began in which it is counted."""
@@ -92,51 +98,22 @@ class _Body(NamedTuple):
     owners: Owners
 
 
-_Values = dict[str, _Shared]
-Dumped = tuple[
-    Instant, Instant, dict[str, _Turn], dict[str, _Body], tuple[_Values, _Values, _Values, _Values]
-]
-"""An index in builtins: when it began and came to, turns, bodies, and what is shared."""
-
-_T = TypeVar("_T")
-
-
-class _Table(Generic[_T]):
-    """A dict in two generations: what was not written for a whole one falls out, in no time at all."""
-
-    __slots__ = ("_most", "old", "young")
-
-    def __init__(self, most: int, held: dict[str, _T] | None = None) -> None:
-        self._most = max(most // 2, 1)
-        self.old: dict[str, _T] = {}
-        self.young: dict[str, _T] = {}
-        for value, entry in (held or {}).items():
-            self.hold(value, entry)
-
-    def get(self, value: str) -> _T | None:
-        return self.young.get(value) or self.old.get(value)
-
-    def hold(self, value: str, entry: _T) -> None:
-        if len(self.young) >= self._most and value not in self.young:
-            self.old, self.young = self.young, {}
-        self.young[value] = entry
-
-    def all(self) -> Iterable[tuple[str, _T]]:
-        """Return values and entries, the oldest first."""
-        return {**self.old, **self.young}.items()
+Turns = dict[str, Turn]
+Bodies = dict[str, Body]
+Sharings = dict[str, Shared]
 
 
 class Links:
     """The index; it is asked about every sighting, and takes it in."""
 
-    __slots__ = ("_begun", "_bodies", "_latest", "_most", "_shared", "_turns")
+    __slots__ = ("begun", "bodies", "shared", "turns")
 
     def __init__(self, most: int = MOST) -> None:
-        self._most = most
-        self._begun = self._latest = NEVER
-        self._turns: _Table[_Turn] = _Table(most)
-        self._bodies: _Table[_Body] = _Table(most)
-        self._shared: tuple[_Table[_Shared], ...] = tuple(_Table(most) for _ in _ALONE)
+        self.begun = NEVER
+        """When the first sighting was taken in."""
+        self.turns: Table[Turn] = Table(most)
+        self.bodies: Table[Body] = Table(most)
+        self.shared: tuple[Table[Shared], ...] = tuple(Table(most) for _ in _ALONE)
 
     def look(self, sighting: Sighting) -> Elsewhere:
         """Return what was seen elsewhere before a sighting, and take the sighting in.
@@ -154,8 +131,8 @@ class Links:
 
     def _opened(self, sighting: Sighting) -> Elsewhere:
         at, owner = sighting.at, sighting.owner
-        self._begun, self._latest = self._begun or at, max(self._latest, at)
-        systems, contexts, prefixes, clients = self._shared
+        self.begun = self.begun or at
+        systems, contexts, prefixes, clients = self.shared
         shared: tuple[Owners, ...] = (
             _share(systems, sighting.system_hash, owner, at),
             _share(contexts, sighting.context, owner, at),
@@ -168,7 +145,7 @@ class Links:
             self._note_turn(sighting, hops)
         if parent is not None and owner in parent.owners:
             parent = None
-        if shared == _ALONE or at - self._begun < _WARM:
+        if shared == _ALONE or at - self.begun < _WARM:
             shared = _ALONE
             if parent is None:
                 return NOWHERE
@@ -176,57 +153,41 @@ class Links:
         told = _told(parent, sighting, hops)
         return Elsewhere(*told, systems_of, contexts_of, prefixes_of, clients_of)
 
-    def _parent(self, sighting: Sighting) -> _Turn | None:
-        turn = self._turns.get(sighting.parent_chain)
+    def _parent(self, sighting: Sighting) -> Turn | None:
+        turn = self.turns.get(sighting.parent_chain)
         return turn if turn is not None and sighting.at - turn.at <= LASTS else None
 
     def _note_turn(self, sighting: Sighting, hops: int) -> None:
-        before, owner = self._turns.get(sighting.chain), sighting.owner
+        before, owner = self.turns.get(sighting.chain), sighting.owner
         owners: Owners = (owner,)
         if before is not None and sighting.at - before.at <= LASTS:
             owners = (*(one for one in before.owners if one != owner), owner)[-_MOST_OWNERS:]
-        turn = _Turn(sighting.at, sighting.key, owners, sighting.messages, sighting.system_hash, hops)
-        self._turns.hold(sighting.chain, turn)
+        turn = Turn(sighting.at, sighting.key, owners, sighting.messages, sighting.system_hash, hops)
+        self.turns.hold(sighting.chain, turn)
 
     def _served(self, sighting: Sighting, found: Elsewhere) -> Elsewhere:
         at, owner, key = sighting.at, sighting.owner, sighting.key
-        before = self._bodies.get(sighting.body_hash)
+        before = self.bodies.get(sighting.body_hash)
         if before is None or at - before.touched > LASTS:
-            self._bodies.hold(sighting.body_hash, _Body(at, at, at, 1, key, (owner,)))
+            self.bodies.hold(sighting.body_hash, Body(at, at, at, 1, key, (owner,)))
             return found
         goes_on = before.key == key and at - before.begun < _BODY_WINDOW
         begun, count = (before.begun, before.times + 1) if goes_on else (at, 1)
         others = tuple(one for one in before.owners if one != owner)
         owners = (*others, owner)[-_MOST_OWNERS:]
-        self._bodies.hold(sighting.body_hash, _Body(before.first, begun, at, count, key, owners))
+        self.bodies.hold(sighting.body_hash, Body(before.first, begun, at, count, key, owners))
         if at - before.first > _ROUTINE:
             return found
         return found._replace(owners_with_body=others, same_body=count)
 
-    def dump(self) -> Dumped:
-        """Return what of it still counts, for the hub's disk."""
-        oldest = self._latest - LASTS
-        turns = {chain: turn for chain, turn in self._turns.all() if turn.at >= oldest}
-        bodies = {body: held for body, held in self._bodies.all() if held.touched >= oldest}
-        systems, contexts, prefixes, clients = (
-            {value: held for value, held in table.all() if held.touched >= oldest} for table in self._shared
-        )
-        return self._begun, self._latest, turns, bodies, (systems, contexts, prefixes, clients)
 
-    def load(self, kept: Dumped) -> None:
-        """Take over what was dumped."""
-        self._begun, self._latest, turns, bodies, shared = kept
-        self._turns, self._bodies = _Table(self._most, turns), _Table(self._most, bodies)
-        self._shared = tuple(_Table(self._most, held) for held in shared)
-
-
-def _share(table: _Table[_Shared], value: str, owner: OwnerId, at: Instant) -> Owners:
+def _share(table: Table[Shared], value: str, owner: OwnerId, at: Instant) -> Owners:
     """Note that an owner showed a value; return the other owners that do, unless they long have."""
     if not value:
         return ()
     held = table.get(value)
     if held is None or at - held.touched > LASTS:
-        table.hold(value, _Shared(at, (owner,), (at,)))
+        table.hold(value, Shared(at, (owner,), (at,)))
         return ()
     touched, owners, since = held
     known = owner in owners
@@ -239,13 +200,13 @@ def _share(table: _Table[_Shared], value: str, owner: OwnerId, at: Instant) -> O
             owners, since = (*owners, owner), (*since, at)
             if len(owners) > _MOST_OWNERS:
                 owners, since = owners[:2] + owners[3:], since[:2] + since[3:]
-        table.hold(value, _Shared(max(at, touched), owners, since))
+        table.hold(value, Shared(max(at, touched), owners, since))
     if len(since) > 1 and at - since[1] > _ESTABLISHED:
         return ()
     return tuple([one for one in owners if one != owner])
 
 
-def _told(parent: _Turn | None, sighting: Sighting, hops: int) -> tuple[KeyId, OwnerId, Instant, int, bool]:
+def _told(parent: Turn | None, sighting: Sighting, hops: int) -> tuple[KeyId, OwnerId, Instant, int, bool]:
     if parent is None:
         return _NO_PARENT
     firm = parent.system == sighting.system_hash and (bool(parent.system) or parent.messages >= _FIRM)

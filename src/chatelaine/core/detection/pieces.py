@@ -6,9 +6,10 @@ from typing import Final, Generic, TypeVar
 import msgspec
 
 from chatelaine.core.detection.combine import Window
-from chatelaine.core.detection.links import Dumped
+from chatelaine.core.detection.links import Bodies, Sharings, Turns
 from chatelaine.core.detection.run import OfKey, Rest
 from chatelaine.model.detection import Sighting
+from chatelaine.model.words import Instant
 
 _Parts = TypeVar("_Parts")
 
@@ -49,6 +50,9 @@ ASLEEP: Final[Form[list[tuple[str, bytes]]]] = Form(list[tuple[str, bytes]])
 """The pieces of a key that is asleep, by their kinds."""
 OPEN: Final[Form[tuple[Sighting, ...]]] = Form(tuple[Sighting, ...])
 """Openings that wait for their ends."""
-LINKS: Final[Form[Dumped]] = Form(Dumped)
+BEGUN: Final[Form[Instant]] = Form(Instant)
+TURNS: Final[Form[Turns]] = Form(Turns)
+BODIES: Final[Form[Bodies]] = Form(Bodies)
+SHARINGS: Final[Form[Sharings]] = Form(Sharings)
 REMEMBERED: Final[Form[OfKey]] = Form(OfKey)
 MEMORIES: Final[Form[Rest]] = Form(Rest)
