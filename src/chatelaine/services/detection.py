@@ -30,6 +30,7 @@ from chatelaine.core.detection.pieces import (
 from chatelaine.core.detection.run import Detection, Runner
 from chatelaine.core.detection.scene import Scene, bits_of
 from chatelaine.core.detection.sighting import Joiner
+from chatelaine.core.key.declared import declared
 from chatelaine.core.key.habit import Habit, load
 from chatelaine.core.playbook.past import Past, Spent, load_past
 from chatelaine.model.detection import Alert, Dimension, Finding, Phase, Severity, Sighting, Trait
@@ -53,6 +54,8 @@ _CONFIRMED: Final = 1.7
 _AWAKE: Final = 50_000
 """Keys whose state is at hand; of all others it is kept packed, on the hub's disk."""
 _OF_A_KEY: Final = (PieceKind.HABIT, PieceKind.PAST, PieceKind.WEIGHED, PieceKind.REMEMBERED)
+_TAKEN_OVER: Final = frozenset({PieceKind.HABIT, PieceKind.WEIGHED})
+"""What the key that takes another's place has of it."""
 _RECENT: Final = 25_000
 """Exchanges that are over and at hand for the money of what comes into an incident."""
 
@@ -188,11 +191,33 @@ class Watch:
         if isinstance(event, KeyIssued):
             if event.canary:
                 self._canaries.add(event.key)
+            self._begin(event)
         elif isinstance(event, IncidentOpened):
             for key in event.keys:
                 self._freeze(key, event.incident)
         elif isinstance(event, IncidentChanged):
             self._follow_incident(event)
+
+    def _begin(self, event: KeyIssued) -> None:
+        """Begin a key with the habit of the one it takes the place of, or with what its owner declared."""
+        key, before = event.key, event.predecessor
+        if key in self._habits or key in self._asleep:
+            return
+        if before is not None and before in self._habits:
+            for piece in list(self._pieces_of(before)):
+                if piece.kind in _TAKEN_OVER:
+                    self._restore_key(piece, key)
+            self._habits[key].frozen = False
+            self._engine.thaw(key)
+        else:
+            expected = declared(event.grant)
+            if not expected:
+                return
+            self._habits[key] = habit = Habit()
+            habit.expect(event.at, expected)
+            self._engine.expect(key, event.owner, expected)
+        self._changed.add(key)
+        self._make_room()
 
     def _follow_incident(self, event: IncidentChanged) -> None:
         """Take a step of an incident: an alert joined it, it became part of another, or it is over."""

@@ -6,11 +6,11 @@ likelihood ratio, and teach nothing until it has settled. After 1, 2, 3, 5, 10, 
 episode is weighed, and the scale tells how many false alarms so much evidence would mean.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from chatelaine.core.detection.evidence_dump import mapping, numbers, part, plain
-from chatelaine.core.detection.evidence_habit import Crowd, Value
+from chatelaine.core.detection.evidence_habit import REPEATED, Crowd, Value
 from chatelaine.core.detection.evidence_key import SYSTEMS, UNWEIGHED, Episode, KeyState
 from chatelaine.core.detection.evidence_link import Links
 from chatelaine.core.detection.evidence_prior import BASE, HAZARD, WEIGHTS
@@ -22,12 +22,13 @@ from chatelaine.core.detection.evidence_view import (
     DIGITS,
     HOUR,
     UNIQUE,
+    WEIGHED_AS,
     Dim,
     asked,
     client_of,
     outcome,
 )
-from chatelaine.model.detection import Phase, Sighting
+from chatelaine.model.detection import Dimension, Phase, Sighting
 
 _ENDED: Final = Phase.ENDED
 _WHOLE: Final = Phase.WHOLE
@@ -100,6 +101,13 @@ class Engine:
         if key in self.keys:
             self.keys[key].frozen = False
 
+    def expect(self, name: str, owner: str, expected: Iterable[tuple[Dimension, str]]) -> None:
+        """Take values for a key's own before they are seen: its owner declared them."""
+        key = self._hold(name, KeyState(owner or name))
+        for dimension, value in expected:
+            if dimension in WEIGHED_AS:
+                key.habits[WEIGHED_AS[dimension]].counts[value] = [1, REPEATED]
+
     def oldest(self) -> str:
         """Return the key that began its last active hour before all others; "" where there is none."""
         return next(iter(self.keys), "")
@@ -160,9 +168,12 @@ class Engine:
     # Time
 
     def _meet(self, s: Sighting) -> KeyState:
+        return self._hold(s.key, KeyState(s.owner or s.key))
+
+    def _hold(self, name: str, key: KeyState) -> KeyState:
         if len(self.keys) >= KEYS:
             del self.keys[next(iter(self.keys))]
-        key = self.keys[s.key] = KeyState(s.owner or s.key)
+        self.keys[name] = key
         return key
 
     def _turn(self, name: str, key: KeyState, hour: int) -> None:

@@ -4,7 +4,7 @@ from enum import IntEnum
 from typing import Final
 
 from chatelaine.core.detection.evidence_habit import Value
-from chatelaine.model.detection import Sighting
+from chatelaine.model.detection import Dimension, Sighting
 from chatelaine.model.exchange import NetworkClass, Operation
 from chatelaine.model.words import SECOND
 
@@ -56,6 +56,9 @@ ASKED, ALL = int(Dim.STATUS), len(Dim)
 
 ROOM: Final = (48, 16, 16, 8, 24, 16, 16, 16, 4, 16, 2, 2, 2, 24, 4, 8, 2, 40, 40)
 """How many values a key's habit holds in each dimension."""
+
+WEIGHED_AS: Final = {Dimension.PREFIX: Dim.PREFIX, Dimension.MODEL: Dim.MODEL}
+"""Which of a habit's dimensions are weighed as what they are, of those that an owner declares."""
 
 UNIQUE: Final = {Dim.PREFIX: 1e-4, Dim.SYSTEM: 1e-3}
 """How likely a stranger shows the very value of an owner, where hardly two share one."""

@@ -8,6 +8,7 @@ a thief's second request would look like habit.
 
 from array import array
 from bisect import bisect_left
+from collections.abc import Iterable
 from math import exp, log1p, sqrt
 from typing import Final
 
@@ -185,10 +186,16 @@ class Habit(LearningHabit):
             return
         if sighting.phase is not _ENDED:
             self._begin(sighting.at)
+            today = self.last_at // DAY
             for dimension, value in values(sighting):
-                self._add(mark(dimension, value))
+                self._add(mark(dimension, value), today)
         if sighting.phase is not _OPENED:
             self._measure_end(sighting)
+
+    def expect(self, at: Instant, expected: Iterable[tuple[Dimension, str]]) -> None:
+        """Take values for the key's own that were not seen yet, as its owner declared at an instant."""
+        for dimension, value in expected:
+            self._add(mark(dimension, value), at // DAY)
 
     def _trusts(self, sighting: Sighting) -> bool:
         context = mark(_CONTEXT, sighting.context)
@@ -242,9 +249,8 @@ class Habit(LearningHabit):
         held[at + 1] += step * apart
         held[at + 2] = (1 - step) * (held[at + 2] + step * apart * apart)
 
-    def _add(self, wanted: int) -> None:
+    def _add(self, wanted: int, today: int) -> None:
         marks, at = self._marks, self._find(wanted)
-        today = self.last_at // DAY
         if at < len(marks) and marks[at] == wanted:
             before = self._aged(at)
             self._weights[at] = before + 1
