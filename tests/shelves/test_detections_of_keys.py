@@ -7,13 +7,15 @@ import pytest
 
 from chatelaine import catalog
 from chatelaine.core.detection import trial
+from chatelaine.core.detection.evidence_said import Weight
 from chatelaine.core.detection.memory import Memory
 from chatelaine.core.detection.page import detections_page
 from chatelaine.core.detection.run import Detection, mask_of
 from chatelaine.core.detection.scene import Scene, traits_of
 from chatelaine.core.key.habit import Habit
 from chatelaine.core.vector import read_parts
-from chatelaine.model.detection import Card, Finding, Said
+from chatelaine.model.detection import Card, Finding, Phase, Said, Sighting, Trait
+from chatelaine.model.words import ExchangeId, Instant
 
 ROOT = Path(__file__).resolve().parents[2]
 DETECTIONS = {str(one.card.id): one for one in catalog.detections()}
@@ -39,8 +41,23 @@ def test_every_row_of_the_first_half_is_looked_for(row: str) -> None:
 
 def test_only_rows_that_are_near_certain_may_act_alone() -> None:
     certain = {row for one in DETECTIONS.values() if one.card.certain for row in one.card.covers}
-    assert {"D02", "D10", "D12"} <= certain <= CERTAIN
-    assert not DETECTIONS["key_impossible_cap"].card.certain, "docs/decisions/0012-impossible-cap.md"
+    assert {"D01", "D02", "D10", "D12"} <= certain <= CERTAIN
+
+
+@pytest.mark.parametrize("score", [-0.5, 0.5])
+def test_an_impossible_cap_acts_alone_only_beside_a_client_that_is_foreign(score: float) -> None:
+    rule = DETECTIONS["key_impossible_cap"]
+    seen = Sighting(at=Instant(1), phase=Phase.WHOLE, exchange=ExchangeId("e"), cap=-1, empty=True)
+    doubted, sure = (Weight(one, 1.0, 1, {}, (), ()) for one in (-1.0, score))
+    memory, said = rule.detect(Memory(), Scene(seen, Trait.PROBE, Habit(), weight=doubted), rule.card)
+    assert said is not None
+    assert not said.certain
+    again = [
+        rule.detect(memory, Scene(seen, Trait.PROBE, Habit(), weight=one), rule.card)[1]
+        for one in (doubted, None, sure)
+    ]
+    assert again[:2] == [None, None], "told once an hour"
+    assert (again[2] is not None and again[2].certain) is (score > 0)
 
 
 @pytest.mark.parametrize("name", MINE)

@@ -247,6 +247,8 @@ class Said(Struct, frozen=True):
     """The strongest reason that it is harmless."""
     severity: Severity | None = None
     """Where it is another than the card's."""
+    certain: bool = True
+    """False where it is not near certain this time, whatever the card says."""
     score: float = 0.0
     """Decimal logarithm of the evidence, where the detection weighs any."""
     facts: tuple[tuple[str, str], ...] = ()

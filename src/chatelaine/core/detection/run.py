@@ -280,7 +280,7 @@ def finding(card: Card, sighting: Sighting, said: Said, family: Family) -> Findi
         prefix=sighting.prefix,
         family=family,
         severity=card.severity if said.severity is None else said.severity,
-        certain=card.certain,
+        certain=card.certain and said.certain,
         budgeted=card.budgeted,
         said=said,
     )
