@@ -247,13 +247,13 @@ class Said(Struct, frozen=True):
     """The strongest reason that it is harmless."""
     severity: Severity | None = None
     """Where it is another than the card's."""
-    certain: bool = True
-    """False where it is not near certain this time, whatever the card says."""
     score: float = 0.0
     """Decimal logarithm of the evidence, where the detection weighs any."""
     facts: tuple[tuple[str, str], ...] = ()
     families: tuple[Family, ...] = ()
     """Where it speaks for several families at once, each a finding of its own; else the card's."""
+    certain: bool = True
+    """False where it is not near certain this time, whatever the card says."""
 
 
 class Finding(Struct, frozen=True):
