@@ -3,13 +3,13 @@
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from chatelaine.model.detection import Alert, Family, Severity
 from chatelaine.model.words import SECOND, AlertId, ContextId, FindingId, Instant, KeyId, OwnerId
 from chatelaine.services.detection import Watch
 
+np = pytest.importorskip("numpy", reason="make bench installs it")
 polars = pytest.importorskip("polars", reason="make bench installs it")
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "bench"))
 

@@ -3,7 +3,9 @@
 import asyncio
 import itertools
 import os
+import resource
 import signal
+import subprocess
 import sys
 import time
 from collections import Counter
@@ -28,6 +30,8 @@ CALLERS = 14
 
 BACK_WITHIN = 1.0
 """Seconds until the successor of a killed worker takes traffic, without those it waited for a core."""
+STARTS = 2.5
+"""On a slower machine: so many times as long as its program takes to be loaded."""
 LONGEST_GAP = 0.5
 """Seconds without an answer to any caller while the hub is dead."""
 
@@ -202,6 +206,14 @@ def _settled(started: House) -> list[dict[str, Any]]:
         time.sleep(0.3)
 
 
+def _loading() -> float:
+    """Return the seconds of CPU that a worker's program takes to be loaded here."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run([sys.executable, "-c", "import chatelaine.app.worker"], check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
 def _kill_workers(started: House, times: int) -> None:
     token = started.issue()
     load, deaths = asyncio.run(_kill(started, token, [1 + turn % WORKERS for turn in range(times)]))
@@ -212,7 +224,7 @@ def _kill_workers(started: House, times: int) -> None:
     ways = sorted(_ways_back(events, deaths))
     told = f"back after {ways[len(ways) // 2]:.2f} s, at most {ways[-1]:.2f} s, waits left out"
     sys.stderr.write(f"{times} kills, {len(load.ids)} replies, {told}\n")
-    assert ways[len(ways) // 2] < BACK_WITHIN
+    assert ways[len(ways) // 2] < max(BACK_WITHIN, STARTS * _loading())
     _check_others_went_on(events, deaths)
 
 
